@@ -1,0 +1,268 @@
+//! A model prepared for a grid: every parameter in the form in which the kernel reads it.
+
+use super::config::{Config, Integrator};
+use super::model::Model;
+use super::transport::WorkspaceParts;
+use crate::error::{Argument, Error, Status};
+use crate::field::Shape;
+use crate::integrate::rk4::{Direction, Grid};
+use crate::lanes::{Lanes, Real};
+use crate::radial::{Basis, Exact, Kernel, SQRT_LOG2_E, Shared};
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut, Range};
+
+/// A model prepared for a grid, in memory `S` of the caller's: `&mut [R]` or, with an allocator, `Vec<R>`.
+#[derive(Clone, Debug)]
+pub struct Plan<R, S> {
+    pub(super) shape: Shape,
+    pub(super) config: Config,
+    basis: Basis,
+    eps: R,
+    layout: Layout,
+    storage: S,
+    reals: PhantomData<R>,
+}
+
+/// The parts for one vector of samples, and what is left for staged results.
+type CarvedWorkspace<'w, V> = (WorkspaceParts<'w, V>, &'w mut [V]);
+
+/// Where each array lies in the plan's memory.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    n_radial: usize,
+    n_time: usize,
+    steps: usize,
+}
+
+impl Layout {
+    fn of(model: &Model<'_>, config: &Config) -> Self {
+        Layout { n_radial: model.n_radial(), n_time: model.n_time(), steps: config.grid_steps() }
+    }
+
+    fn stages(&self) -> usize {
+        if self.steps == 0 { 0 } else { 2 * self.steps + 1 }
+    }
+
+    fn lengths(&self) -> [usize; 9] {
+        let (m, l, stages) = (self.n_radial, self.n_time, self.stages());
+        [m, m, l, l, l, l * m, self.steps, stages, stages * m]
+    }
+
+    fn range(&self, array: usize) -> Range<usize> {
+        let start = self.lengths()[..array].iter().sum();
+        start..start + self.lengths()[array]
+    }
+
+    fn total(&self) -> usize {
+        self.lengths().iter().sum()
+    }
+}
+
+/// Index of each array in [`Layout::lengths`].
+mod array {
+    pub const MEAN: usize = 0;
+    pub const SCALE: usize = 1;
+    pub const TIME_MEAN: usize = 2;
+    pub const TIME_SCALE: usize = 3;
+    pub const LEVEL: usize = 4;
+    pub const WEIGHTS: usize = 5;
+    pub const STEP_LENGTHS: usize = 6;
+    pub const OFFSETS: usize = 7;
+    pub const STAGE_WEIGHTS: usize = 8;
+}
+
+impl<R: Real> Plan<R, ()> {
+    /// Reals of memory that a plan for this model and configuration takes.
+    ///
+    /// # Errors
+    /// Those of [`Model::check`] and [`Config::check`].
+    pub fn extent(model: &Model<'_>, config: &Config) -> Result<usize, Error> {
+        model.check()?;
+        config.check()?;
+        Ok(Layout::of(model, config).total())
+    }
+}
+
+impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
+    /// Prepares `model` in `storage`, copying what it needs. Cost: (2 steps + 1) L M multiplications.
+    ///
+    /// # Errors
+    /// Those of [`Plan::extent`]; [`Status::Workspace`] where `storage` is too short (the value is what it takes);
+    /// [`Status::NonFinite`] where a parameter overflows `R`.
+    pub fn new(model: &Model<'_>, config: &Config, mut storage: S) -> Result<Self, Error>
+    where
+        S: DerefMut,
+    {
+        let needed = Plan::<R, ()>::extent(model, config)?;
+        if storage.len() < needed {
+            return Err(Error::new(Status::Workspace, Argument::Memory, needed as f64));
+        }
+        let layout = Layout::of(model, config);
+        write_parameters(model, &layout, &mut storage[..needed])?;
+        let eps = R::from_f64(model.eps);
+        let mut plan = Plan {
+            shape: model.shape,
+            config: *config,
+            basis: model.basis,
+            eps,
+            layout,
+            storage,
+            reals: PhantomData,
+        };
+        plan.collapse_stages();
+        Ok(plan)
+    }
+
+    /// Collapses the weights at every stage time of the grid.
+    fn collapse_stages(&mut self)
+    where
+        S: DerefMut,
+    {
+        let layout = self.layout;
+        let (basis, eps) = (self.basis, self.eps);
+        let (parameters, grid) = self.storage.split_at_mut(layout.range(array::STEP_LENGTHS).start);
+        let kernel = kernel(basis, eps, &layout, parameters);
+        let (step_lengths, rest) = grid.split_at_mut(layout.steps);
+        let (offsets, rest) = rest.split_at_mut(layout.stages());
+        step_lengths.fill(R::from_f64(1.0 / layout.steps.max(1) as f64));
+        for (stage, (offset, weights)) in
+            offsets.iter_mut().zip(rest.chunks_exact_mut(layout.n_radial)).enumerate()
+        {
+            let t = R::from_f64(stage as f64 / (2 * layout.steps) as f64);
+            *offset = kernel.collapse(t, weights);
+        }
+    }
+
+    fn array(&self, array: usize) -> &[R] {
+        &self.storage[self.layout.range(array)]
+    }
+
+    /// N and D.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// How the plan integrates.
+    pub fn config(&self) -> Config {
+        self.config
+    }
+
+    pub(super) fn kernel(&self) -> Kernel<'_, R> {
+        kernel(self.basis, self.eps, &self.layout, &self.storage)
+    }
+
+    pub(super) fn grid(&self, direction: Direction) -> Grid<'_, R> {
+        Grid { step_lengths: self.array(array::STEP_LENGTHS), direction }
+    }
+
+    /// phi at a stage time of the fixed grid.
+    pub(super) fn stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> Exact<'_, V, Shared<'_, R>> {
+        let m = self.layout.n_radial;
+        Exact {
+            kernel: self.kernel(),
+            offset: V::splat(self.array(array::OFFSETS)[stage]),
+            weights: Shared(&self.array(array::STAGE_WEIGHTS)[stage * m..(stage + 1) * m]),
+        }
+    }
+
+    /// Vectors of workspace that any call on a batch of `n` samples takes.
+    ///
+    /// It does not grow with `n` on a fixed grid; an adaptive plan keeps all results until the last sample has
+    /// converged, so that a failure writes nothing.
+    ///
+    /// # Errors
+    /// [`Status::Shape`] where the size overflows.
+    pub fn workspace_extent(&self, n: usize) -> Result<usize, Error> {
+        let staged = match self.config.integrator {
+            Integrator::Rk4 { .. } => n.min(1),
+            Integrator::Dopri5 { .. } => n.div_ceil(R::Lanes::WIDTH),
+        };
+        let results = staged.checked_mul(self.shape.coordinates() + 1);
+        let fixed = WorkspaceParts::<R::Lanes>::extent(self.shape, self.layout.n_radial, self.layout.steps);
+        results.and_then(|r| r.checked_add(fixed)).ok_or(Error::new(Status::Shape, Argument::Count, n as f64))
+    }
+
+    pub(super) fn workspace<'w>(
+        &self,
+        n: usize,
+        memory: &'w mut [R::Lanes],
+    ) -> Result<CarvedWorkspace<'w, R::Lanes>, Error> {
+        let needed = self.workspace_extent(n)?;
+        match memory.get_mut(..needed) {
+            Some(memory) => {
+                Ok(WorkspaceParts::carve(self.shape, self.layout.n_radial, self.layout.steps, memory))
+            }
+            None => Err(Error::new(Status::Workspace, Argument::Work, needed as f64)),
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl<R: Real> Plan<R, std::vec::Vec<R>> {
+    /// Prepares `model` in memory of its own.
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`].
+    pub fn allocate(model: &Model<'_>, config: &Config) -> Result<Self, Error> {
+        let length = Plan::<R, ()>::extent(model, config)?;
+        Plan::new(model, config, std::vec![R::default(); length])
+    }
+}
+
+#[cfg(feature = "std")]
+impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
+    /// Allocates a workspace for batches of up to `n` samples.
+    ///
+    /// # Errors
+    /// Those of [`Plan::workspace_extent`].
+    pub fn allocate_workspace(&self, n: usize) -> Result<std::vec::Vec<R::Lanes>, Error> {
+        Ok(std::vec![R::Lanes::default(); self.workspace_extent(n)?])
+    }
+}
+
+fn kernel<'a, R: Real>(basis: Basis, eps: R, layout: &Layout, storage: &'a [R]) -> Kernel<'a, R> {
+    let of = |array| &storage[layout.range(array)];
+    Kernel {
+        basis,
+        eps,
+        mean: of(array::MEAN),
+        scale: of(array::SCALE),
+        time_mean: of(array::TIME_MEAN),
+        time_scale: of(array::TIME_SCALE),
+        level: of(array::LEVEL),
+        weights: of(array::WEIGHTS),
+    }
+}
+
+/// Converts the model's parameters to `R`, failing where one of them overflows.
+fn write_parameters<R: Real>(model: &Model<'_>, layout: &Layout, storage: &mut [R]) -> Result<(), Error> {
+    let mut write = |array, argument, values: &mut dyn Iterator<Item = f64>| {
+        let slots = &mut storage[layout.range(array)];
+        for (index, (slot, value)) in slots.iter_mut().zip(values).enumerate() {
+            *slot = R::from_f64(value);
+            if !slot.is_finite() {
+                return Err(Error::at(Status::NonFinite, argument, index, value));
+            }
+        }
+        Ok(())
+    };
+    let scale = |gamma: f64| SQRT_LOG2_E / gamma;
+    write(array::MEAN, Argument::Mu, &mut model.mu.iter())?;
+    write(array::SCALE, Argument::Gamma, &mut model.gamma.iter().map(scale))?;
+    write(array::TIME_MEAN, Argument::MuTime, &mut model.mu_time.iter())?;
+    write(array::TIME_SCALE, Argument::GammaTime, &mut model.gamma_time.iter().map(scale))?;
+    write(array::LEVEL, Argument::Bias, &mut (0..layout.n_time).map(|l| level(model, l)))?;
+    write(array::WEIGHTS, Argument::Weights, &mut model.weights.iter())
+}
+
+/// b_l + sum_m W_lm a_m^2.
+fn level(model: &Model<'_>, l: usize) -> f64 {
+    let m = model.n_radial();
+    let mut sum = model.bias.map_or(0.0, |bias| bias.get(l));
+    if let Some(importance) = model.importance {
+        for (i, a) in importance.iter().enumerate() {
+            sum += model.weights.get(l * m + i) * a * a;
+        }
+    }
+    sum
+}

@@ -1,0 +1,213 @@
+//! Dormand and Prince's embedded pair of order 5(4) (1980), each lane with its own time and step length.
+//!
+//! A lane's steps depend on that lane alone, so a sample's bits do not depend on its neighbours; lanes that have
+//! arrived wait with a step of length zero. Error control as in Hairer, Nørsett, Wanner, "Solving Ordinary
+//! Differential Equations I", II.4: the root mean square of e_i / (atol + rtol max(|y_i|, |y_i'|)) below one.
+
+use crate::lanes::{Lanes, Real};
+
+/// The right-hand side of an ordinary differential equation.
+pub trait TimeField<V: Lanes> {
+    /// Writes dy/dt at the lanes' own times `t`.
+    fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]);
+}
+
+/// Tolerances and step limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Control<R> {
+    /// Relative tolerance a step.
+    pub rtol: R,
+    /// Absolute tolerance a step.
+    pub atol: R,
+    /// Most attempted steps a sample.
+    pub max_steps: usize,
+}
+
+/// The first lane whose steps ran out, or shrank to nothing, at the time it had reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NotConverged<R> {
+    /// The lane.
+    pub lane: usize,
+    /// The time it had reached.
+    pub time: R,
+}
+
+const NODES: [f64; 7] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
+const TABLEAU: [&[f64]; 7] = [
+    &[],
+    &[1.0 / 5.0],
+    &[3.0 / 40.0, 9.0 / 40.0],
+    &[44.0 / 45.0, -56.0 / 15.0, 32.0 / 9.0],
+    &[19372.0 / 6561.0, -25360.0 / 2187.0, 64448.0 / 6561.0, -212.0 / 729.0],
+    &[9017.0 / 3168.0, -355.0 / 33.0, 46732.0 / 5247.0, 49.0 / 176.0, -5103.0 / 18656.0],
+    &[35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
+];
+/// 5th-order minus 4th-order weights.
+const ERROR: [f64; 7] =
+    [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339200.0, 22.0 / 525.0, -1.0 / 40.0];
+
+/// Vectors of scratch that [`solve`] takes for a state of `length` vectors.
+pub const fn extent(length: usize) -> usize {
+    8 * length
+}
+
+/// Integrates `y` from `start` to `end` in every lane; `scratch` has at least [`extent`] vectors.
+///
+/// # Errors
+/// Where a lane exceeds the step limit or its step length underflows (as with a NaN), `y` is left half-way.
+pub fn solve<V: Lanes>(
+    field: &mut impl TimeField<V>,
+    [start, end]: [V::Real; 2],
+    y: &mut [V],
+    control: Control<V::Real>,
+    scratch: &mut [V],
+) -> Result<(), NotConverged<V::Real>> {
+    let n = y.len();
+    let (candidate, rates) = scratch[..extent(n)].split_at_mut(n);
+    let mut t = V::splat(start);
+    let mut h = V::splat((end - start) * V::Real::from_f64(0.01));
+    field.evaluate(t, y, &mut rates[..n]);
+    for _ in 0..control.max_steps {
+        let remaining = V::splat(end) - t;
+        if remaining.as_slice().iter().all(|r| r.to_f64() == 0.0) {
+            return Ok(());
+        }
+        h = V::from_fn(|i| shorter(h.lane(i), remaining.lane(i)));
+        attempt(field, t, h, y, candidate, rates);
+        let error = error_norm(h, y, candidate, rates, control);
+        accept(error, y, candidate, rates);
+        let one = V::constant(1.0);
+        // The last step lands on `end` exactly, whatever t + h rounds to.
+        let arrived =
+            V::from_fn(|i| if h.lane(i) == remaining.lane(i) { end } else { t.lane(i) + h.lane(i) });
+        t = error.select_less(one, arrived, t);
+        h = V::from_fn(|i| h.lane(i) * V::Real::from_f64(step_factor(error.lane(i).to_f64())));
+        if let Some(lane) = stalled(t, h, end) {
+            return Err(NotConverged { lane, time: t.lane(lane) });
+        }
+    }
+    match t.as_slice().iter().position(|&t| t != end) {
+        None => Ok(()),
+        Some(lane) => Err(NotConverged { lane, time: t.lane(lane) }),
+    }
+}
+
+fn shorter<R: Real>(h: R, remaining: R) -> R {
+    let (a, b) = (h.to_f64(), remaining.to_f64());
+    if a.abs() < b.abs() && a.signum() == b.signum() { h } else { remaining }
+}
+
+/// Fills the seven stages and the 5th-order candidate; the first stage is already in `rates`.
+fn attempt<V: Lanes>(
+    field: &mut impl TimeField<V>,
+    t: V,
+    h: V,
+    y: &[V],
+    candidate: &mut [V],
+    rates: &mut [V],
+) {
+    let n = y.len();
+    for stage in 1..7 {
+        let (known, next) = rates.split_at_mut(stage * n);
+        for (c, value) in candidate.iter_mut().enumerate() {
+            let mut sum = V::zero();
+            for (&a, k) in TABLEAU[stage].iter().zip(known.chunks_exact(n)) {
+                sum += V::constant(a) * k[c];
+            }
+            *value = y[c] + h * sum;
+        }
+        field.evaluate(t + V::constant(NODES[stage]) * h, candidate, &mut next[..n]);
+    }
+}
+
+fn error_norm<V: Lanes>(h: V, y: &[V], candidate: &[V], rates: &[V], control: Control<V::Real>) -> V {
+    let n = y.len();
+    let mut sum = V::zero();
+    for c in 0..n {
+        let mut error = V::zero();
+        for (&e, k) in ERROR.iter().zip(rates.chunks_exact(n)) {
+            error += V::constant(e) * k[c];
+        }
+        let size = |v: V| v.select_less(V::zero(), -v, v);
+        let (old, new) = (size(y[c]), size(candidate[c]));
+        let largest = old.select_less(new, new, old);
+        let ratio = h * error / (V::splat(control.atol) + V::splat(control.rtol) * largest);
+        sum += ratio * ratio;
+    }
+    (sum / V::constant(n.max(1) as f64)).sqrt()
+}
+
+/// Lanes with an error below one take the candidate and its rate (first same as last); NaN is refused.
+fn accept<V: Lanes>(error: V, y: &mut [V], candidate: &[V], rates: &mut [V]) {
+    let n = y.len();
+    let one = V::constant(1.0);
+    let (first, last) = rates.split_at_mut(6 * n);
+    for c in 0..n {
+        y[c] = error.select_less(one, candidate[c], y[c]);
+        first[c] = error.select_less(one, last[c], first[c]);
+    }
+}
+
+/// 0.9 error^(-1/5) between 0.2 and 5; NaN shortens the step.
+fn step_factor(error: f64) -> f64 {
+    if error.is_nan() {
+        return 0.2;
+    }
+    if error < 1e-10 {
+        return 5.0;
+    }
+    (0.9 * libm::pow(error, -0.2)).clamp(0.2, 5.0)
+}
+
+/// A lane that has not arrived and whose next step would not move its time.
+fn stalled<V: Lanes>(t: V, h: V, end: V::Real) -> Option<usize> {
+    (0..V::WIDTH).find(|&i| t.lane(i) != end && t.lane(i) + h.lane(i) == t.lane(i))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// y' = (-y_1, y_0) at a rate of 1 + lane, whose solution is a rotation.
+    struct Rotation;
+
+    impl TimeField<wide::f64x4> for Rotation {
+        fn evaluate(&mut self, _: wide::f64x4, y: &[wide::f64x4], dy: &mut [wide::f64x4]) {
+            let rate = wide::f64x4::new([1.0, 2.0, 3.0, 4.0]);
+            dy[0] = -(rate * y[1]);
+            dy[1] = rate * y[0];
+        }
+    }
+
+    #[test]
+    fn every_lane_follows_its_own_solution() {
+        let control = Control { rtol: 1e-11, atol: 1e-12, max_steps: 1000 };
+        let mut y = [wide::f64x4::splat(1.0), wide::f64x4::splat(0.0)];
+        let mut scratch = [wide::f64x4::splat(0.0); extent(2)];
+        solve(&mut Rotation, [0.0, 1.0], &mut y, control, &mut scratch).unwrap();
+        for i in 0..4 {
+            let angle = 1.0 + i as f64;
+            assert!((y[0].lane(i) - angle.cos()).abs() < 1e-9, "lane {i}");
+            assert!((y[1].lane(i) - angle.sin()).abs() < 1e-9, "lane {i}");
+        }
+    }
+
+    #[test]
+    fn the_step_limit_is_reported_with_lane_and_time() {
+        let control = Control { rtol: 1e-11, atol: 1e-12, max_steps: 3 };
+        let mut y = [wide::f64x4::splat(1.0), wide::f64x4::splat(0.0)];
+        let mut scratch = [wide::f64x4::splat(0.0); extent(2)];
+        let error = solve(&mut Rotation, [0.0, 1.0], &mut y, control, &mut scratch).unwrap_err();
+        assert_eq!(error.lane, 0);
+        assert!(error.time > 0.0 && error.time < 1.0);
+    }
+
+    #[test]
+    fn nan_stops_with_an_error_instead_of_looping() {
+        let control = Control { rtol: 1e-6, atol: 1e-6, max_steps: 1_000_000 };
+        let mut y = [wide::f64x4::new([1.0, 1.0, f64::NAN, 1.0]), wide::f64x4::splat(0.0)];
+        let mut scratch = [wide::f64x4::splat(0.0); extent(2)];
+        let error = solve(&mut Rotation, [0.0, 1.0], &mut y, control, &mut scratch).unwrap_err();
+        assert_eq!(error.lane, 2);
+    }
+}

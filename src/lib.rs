@@ -1,0 +1,40 @@
+//! Equivariant kernel flows (Köhler, Klein, Noé, "Equivariant Flows: Exact Likelihood Generative Learning for
+//! Symmetric Densities", ICML 2020, arXiv:2006.02425) as an embeddable numerical kernel.
+//!
+//! A flow carries a standard normal of N particles in D dimensions, on the subspace of zero centre of mass, to
+//! an approximation of a Boltzmann distribution, with its exact density: samples can be reweighted.
+//!
+//! The core is `no_std`, allocates nothing, and gives the same bits on every instruction set, for every batch
+//! size and position in a batch. Modules from the ground up; each imports only those listed above it:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`error`] | status codes and errors that name the argument |
+//! | [`lanes`] | fixed-width vectors, one sample a lane, and their exponential |
+//! | [`radial`] | the radial function phi(d, t), its derivatives and transposes |
+//! | [`field`] | pair sums: velocity, divergence, vector-Jacobian products |
+//! | [`integrate`] | Runge-Kutta on a fixed grid with its adjoint; adaptive Dormand-Prince |
+//! | [`particles`] | centre of mass, prior density |
+//! | [`potential`] | double well, Lennard-Jones |
+//! | [`random`] | one stream a sample, normals |
+//! | [`flow`] | model, plan, forward, inverse, log-density, samples, model file |
+//! | [`mcmc`] | Metropolis step on caller memory |
+//! | `capi` | the C functions (feature `capi`) |
+//! | `train` | losses, gradients, optimiser, honest training (feature `std`) |
+//! | `sampling` | Markov-chain drivers, importance reweighting, histograms (feature `std`) |
+//! | `io` | files (feature `std`) |
+
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod field;
+pub mod flow;
+pub mod integrate;
+pub mod lanes;
+pub mod mcmc;
+pub mod particles;
+pub mod potential;
+pub mod radial;
+pub mod random;

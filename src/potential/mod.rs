@@ -1,0 +1,19 @@
+//! Benchmark potentials u(x) = E/tau in units of kT: energies and gradients for a vector of samples.
+
+mod double_well;
+mod lennard_jones;
+
+pub use double_well::DoubleWell;
+pub use lennard_jones::LennardJones;
+
+use crate::field::Shape;
+use crate::lanes::Lanes;
+
+/// A potential energy in units of kT.
+pub trait Potential<V: Lanes>: Sync {
+    /// Returns u(x) and, where `gradient` is given, writes its gradient; both `x` and it are `[N][D]`.
+    ///
+    /// Coincident particles exert no force on each other; their energy is the potential's limit, which may be
+    /// infinite.
+    fn energy(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V;
+}

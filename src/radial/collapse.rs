@@ -1,0 +1,128 @@
+//! Collapse in time: at time t the L x M weights become one offset and M weights.
+
+use crate::lanes::{Lanes, Real, exp2_neg};
+
+/// Which functions of distance and time carry the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// K = g, R = h: plain Gaussians.
+    Gaussian,
+    /// Gaussians divided by `eps` plus their sum.
+    Normalized,
+}
+
+/// The square root of log2(e): g = 2^-(((d - mu) * scale)^2) with scale = SQRT_LOG2_E / gamma.
+pub const SQRT_LOG2_E: f64 = 1.201_122_408_786_449_8;
+
+/// A radial function's parameters as the evaluation wants them (all borrowed).
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel<'a, R> {
+    /// Which basis.
+    pub basis: Basis,
+    /// The normalisation's regulariser (unused by [`Basis::Gaussian`]).
+    pub eps: R,
+    /// mu, `[M]`.
+    pub mean: &'a [R],
+    /// sqrt(log2 e) / gamma, `[M]`.
+    pub scale: &'a [R],
+    /// mu^t, `[L]`.
+    pub time_mean: &'a [R],
+    /// sqrt(log2 e) / gamma^t, `[L]`.
+    pub time_scale: &'a [R],
+    /// b_l + sum_m W_lm a_m^2, `[L]`.
+    pub level: &'a [R],
+    /// W, `[L][M]`.
+    pub weights: &'a [R],
+}
+
+impl<R: Real> Kernel<'_, R> {
+    /// Writes `weights[m]` = sum_l R_l(t) W_lm and returns the offset sum_l R_l(t) level_l.
+    ///
+    /// Each lane may have its own time. `weights` has length M.
+    pub fn collapse<V: Lanes<Real = R>>(&self, t: V, weights: &mut [V]) -> V {
+        weights.fill(V::zero());
+        let mut offset = V::zero();
+        let mut total = V::zero();
+        let rows = self.weights.chunks_exact(self.mean.len().max(1));
+        let times = self.time_mean.iter().zip(self.time_scale).zip(self.level);
+        for (((&mean, &scale), &level), row) in times.zip(rows) {
+            let h = gaussian(t, mean, scale);
+            total += h;
+            offset += h * V::splat(level);
+            for (sum, &w) in weights.iter_mut().zip(row) {
+                *sum += h * V::splat(w);
+            }
+        }
+        if self.basis == Basis::Normalized {
+            let norm = V::constant(1.0) / (V::splat(self.eps) + total);
+            offset = offset * norm;
+            for w in weights.iter_mut() {
+                *w = *w * norm;
+            }
+        }
+        offset
+    }
+
+    /// sum_l R_l(t) column(l), with the bits of [`Kernel::collapse`].
+    pub(super) fn collapse_column(&self, t: R, column: impl Fn(usize) -> R) -> R {
+        let (mut sum, mut total) = (R::zero(), R::zero());
+        for (l, (&mean, &scale)) in self.time_mean.iter().zip(self.time_scale).enumerate() {
+            let h = gaussian(t, mean, scale);
+            total += h;
+            sum += h * column(l);
+        }
+        match self.basis {
+            Basis::Gaussian => sum,
+            Basis::Normalized => sum * (R::constant(1.0) / (self.eps + total)),
+        }
+    }
+}
+
+/// exp(-((t - mean)/gamma)^2) with scale = sqrt(log2 e) / gamma.
+#[inline(always)]
+fn gaussian<V: Lanes>(t: V, mean: V::Real, scale: V::Real) -> V {
+    let z = (t - V::splat(mean)) * V::splat(scale);
+    exp2_neg(z * z)
+}
+
+/// Writes R_l(t) for each l into `values` (length L).
+pub fn time_functions<R: Real>(kernel: &Kernel<'_, R>, t: R, values: &mut [R]) {
+    let mut total = kernel.eps;
+    for ((value, &mean), &scale) in values.iter_mut().zip(kernel.time_mean).zip(kernel.time_scale) {
+        *value = gaussian(t, mean, scale);
+        total += *value;
+    }
+    if kernel.basis == Basis::Normalized {
+        for value in values.iter_mut() {
+            *value = *value / total;
+        }
+    }
+}
+
+/// Given the cotangents of R_l(t), adds those of mu^t and of log gamma^t.
+///
+/// `values` are the R_l(t) of [`time_functions`]. For both bases the sensitivity of R_l to a Gaussian's
+/// logarithm is R_l (bar_l - sum_k R_k bar_k), the sum only if normalised, which needs no second exponential.
+pub fn time_transpose<R: Real>(
+    kernel: &Kernel<'_, R>,
+    t: R,
+    values: &[R],
+    values_bar: &[R],
+    mean_bar: &mut [R],
+    log_gamma_bar: &mut [R],
+) {
+    let mut common = R::from_f64(0.0);
+    if kernel.basis == Basis::Normalized {
+        for (&value, &bar) in values.iter().zip(values_bar) {
+            common += value * bar;
+        }
+    }
+    for l in 0..values.len() {
+        let log_bar = values[l] * (values_bar[l] - common);
+        let inverse_gamma = kernel.time_scale[l] * R::from_f64(1.0 / SQRT_LOG2_E);
+        let q = (t - kernel.time_mean[l]) * inverse_gamma;
+        let two_q = q + q;
+        mean_bar[l] += log_bar * two_q * inverse_gamma;
+        log_gamma_bar[l] += log_bar * two_q * q;
+    }
+}

@@ -1,0 +1,227 @@
+//! phi and its derivatives by summing all Gaussians: the exact path, the reference for every faster one.
+
+use super::Radial;
+use super::collapse::{Basis, Kernel};
+use crate::lanes::{Lanes, Real, exp2_neg};
+
+/// ln 2, turning derivatives of 2^-w into those of exp.
+pub(super) const LN_2: f64 = core::f64::consts::LN_2;
+
+/// The collapsed weights of the Gaussians at one time.
+pub trait Weights<V: Lanes>: Copy {
+    /// The weights in the order of the Gaussians.
+    fn iter(self) -> impl Iterator<Item = V>;
+}
+
+/// One time for all lanes: weights stored once a Gaussian.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<'a, R>(pub &'a [R]);
+
+impl<V: Lanes> Weights<V> for Shared<'_, V::Real> {
+    #[inline(always)]
+    fn iter(self) -> impl Iterator<Item = V> {
+        self.0.iter().map(|&w| V::splat(w))
+    }
+}
+
+/// Each lane at its own time: weights stored a Gaussian and lane.
+#[derive(Clone, Copy, Debug)]
+pub struct PerLane<'a, V>(pub &'a [V]);
+
+impl<V: Lanes> Weights<V> for PerLane<'_, V> {
+    #[inline(always)]
+    fn iter(self) -> impl Iterator<Item = V> {
+        self.0.iter().copied()
+    }
+}
+
+/// Collapses on the fly, for the few distances of a diagnostic: L exponentials a Gaussian, but no memory.
+#[derive(Clone, Copy, Debug)]
+pub struct AtTime<'a, R> {
+    /// The parameters.
+    pub kernel: Kernel<'a, R>,
+    /// The time.
+    pub t: R,
+}
+
+impl<R: Real> AtTime<'_, R> {
+    /// The collapsed offset.
+    pub fn offset<V: Lanes<Real = R>>(&self) -> V {
+        V::splat(self.kernel.collapse_column(self.t, |l| self.kernel.level[l]))
+    }
+}
+
+impl<R: Real, V: Lanes<Real = R>> Weights<V> for AtTime<'_, R> {
+    fn iter(self) -> impl Iterator<Item = V> {
+        let m = self.kernel.mean.len();
+        (0..m).map(move |i| V::splat(self.kernel.collapse_column(self.t, |l| self.kernel.weights[l * m + i])))
+    }
+}
+
+/// phi(., t) as the sum over all Gaussians.
+#[derive(Clone, Copy, Debug)]
+pub struct Exact<'a, V: Lanes, W> {
+    /// Means, bandwidths and basis.
+    pub kernel: Kernel<'a, V::Real>,
+    /// The part of phi that does not depend on d.
+    pub offset: V,
+    /// Collapsed weights.
+    pub weights: W,
+}
+
+/// Sums over the Gaussians for `U` distances, without the factors (-2 ln 2)^order of the derivatives:
+/// with z = (d - mu) scale, g' = -2 ln 2 (scale z g) and g'' = -2 ln 2 scale (scale g - 2 ln 2 z (scale z g)).
+#[derive(Clone, Copy)]
+pub(super) struct Sums<V, const U: usize> {
+    pub plain: [[V; U]; 3],
+    pub weighted: [[V; U]; 3],
+}
+
+/// phi, phi', phi'' and the normalisation of one distance.
+#[derive(Clone, Copy)]
+pub(super) struct Values<V> {
+    pub phi: V,
+    pub slope: V,
+    pub curvature: V,
+    /// 1 / (eps + sum g), or 1.
+    pub inverse_norm: V,
+    /// (sum w g) / norm.
+    pub quotient: V,
+    /// d(norm)/dd, or 0.
+    pub norm_slope: V,
+}
+
+impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
+    /// Sums up to derivative `ORDER`; `visit(m, u, z, g)` sees every Gaussian as it is computed.
+    ///
+    /// Where the basis is Gaussian the plain sums are not needed and stay zero.
+    #[inline(always)]
+    pub(super) fn sums<const U: usize, const ORDER: usize, const NORMALIZED: bool>(
+        &self,
+        d: &[V; U],
+        mut visit: impl FnMut(usize, usize, V, V),
+    ) -> Sums<V, U> {
+        let mut sums = Sums { plain: [[V::zero(); U]; 3], weighted: [[V::zero(); U]; 3] };
+        let two_ln_2 = V::constant(2.0 * LN_2);
+        let gaussians = self.kernel.mean.iter().zip(self.kernel.scale).zip(self.weights.iter());
+        for (m, ((&mean, &scale), weight)) in gaussians.enumerate() {
+            let (mean, scale) = (V::splat(mean), V::splat(scale));
+            for u in 0..U {
+                let z = (d[u] - mean) * scale;
+                let g = exp2_neg(z * z);
+                let slope = (scale * z) * g;
+                visit(m, u, z, g);
+                let mut add = |order: usize, value: V| {
+                    sums.weighted[order][u] += weight * value;
+                    if NORMALIZED {
+                        sums.plain[order][u] += value;
+                    }
+                };
+                add(0, g);
+                add(1, slope);
+                if ORDER == 2 {
+                    add(2, scale * (scale * g - two_ln_2 * (z * slope)));
+                }
+            }
+        }
+        sums
+    }
+
+    /// From the sums of one distance to phi and its derivatives: with T = eps + S and phi - c = A/T,
+    /// phi' T = A' - (A/T) S' and phi'' T = A'' - 2 phi' S' - (A/T) S''.
+    #[inline(always)]
+    pub(super) fn finish<const U: usize, const NORMALIZED: bool>(
+        &self,
+        sums: &Sums<V, U>,
+        u: usize,
+    ) -> Values<V> {
+        let factor = V::constant(-2.0 * LN_2);
+        let [plain, plain_slope, plain_curvature] = sums.plain.map(|s| s[u]);
+        let [weighted, weighted_slope, weighted_curvature] = sums.weighted.map(|s| s[u]);
+        if NORMALIZED {
+            let inverse_norm = V::constant(1.0) / (V::splat(self.kernel.eps) + plain);
+            let quotient = weighted * inverse_norm;
+            let norm_slope = factor * plain_slope;
+            let slope = (factor * weighted_slope - quotient * norm_slope) * inverse_norm;
+            let bend = factor * (weighted_curvature - quotient * plain_curvature);
+            let curvature = (bend - (slope + slope) * norm_slope) * inverse_norm;
+            Values { phi: self.offset + quotient, slope, curvature, inverse_norm, quotient, norm_slope }
+        } else {
+            Values {
+                phi: self.offset + weighted,
+                slope: factor * weighted_slope,
+                curvature: factor * weighted_curvature,
+                inverse_norm: V::constant(1.0),
+                quotient: weighted,
+                norm_slope: V::zero(),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn evaluate<const ORDER: usize>(&self, d: &[V], write: impl FnMut(usize, Values<V>)) {
+        match self.kernel.basis {
+            Basis::Gaussian => self.evaluate_in_blocks::<ORDER, false>(d, write),
+            Basis::Normalized => self.evaluate_in_blocks::<ORDER, true>(d, write),
+        }
+    }
+
+    #[inline(always)]
+    fn evaluate_in_blocks<const ORDER: usize, const NORMALIZED: bool>(
+        &self,
+        d: &[V],
+        mut write: impl FnMut(usize, Values<V>),
+    ) {
+        for_each_block(d, |first, block| match block {
+            Block::Many(d) => {
+                let sums = self.sums::<BLOCK, ORDER, NORMALIZED>(d, |_, _, _, _| {});
+                for u in 0..BLOCK {
+                    write(first + u, self.finish::<BLOCK, NORMALIZED>(&sums, u));
+                }
+            }
+            Block::One(d) => {
+                let sums = self.sums::<1, ORDER, NORMALIZED>(d, |_, _, _, _| {});
+                write(first, self.finish::<1, NORMALIZED>(&sums, 0));
+            }
+        });
+    }
+}
+
+/// Distances that go through the Gaussians together: hides the latency of the polynomial.
+pub(super) const BLOCK: usize = 2;
+
+pub(super) enum Block<'a, V> {
+    Many(&'a [V; BLOCK]),
+    One(&'a [V; 1]),
+}
+
+/// Splits `d` into blocks of [`BLOCK`] and then single distances; no lane's arithmetic depends on the split.
+#[inline(always)]
+pub(super) fn for_each_block<V>(d: &[V], mut visit: impl FnMut(usize, Block<'_, V>)) {
+    let (blocks, rest) = d.as_chunks::<BLOCK>();
+    for (b, block) in blocks.iter().enumerate() {
+        visit(b * BLOCK, Block::Many(block));
+    }
+    for (r, one) in rest.as_chunks::<1>().0.iter().enumerate() {
+        visit(blocks.len() * BLOCK + r, Block::One(one));
+    }
+}
+
+impl<V: Lanes, W: Weights<V>> Radial<V> for Exact<'_, V, W> {
+    #[inline]
+    fn value_slope(&self, d: &[V], phi: &mut [V], slope: &mut [V]) {
+        self.evaluate::<1>(d, |p, values| {
+            phi[p] = values.phi;
+            slope[p] = values.slope;
+        });
+    }
+
+    #[inline]
+    fn value_slope_curvature(&self, d: &[V], phi: &mut [V], slope: &mut [V], curvature: &mut [V]) {
+        self.evaluate::<2>(d, |p, values| {
+            phi[p] = values.phi;
+            slope[p] = values.slope;
+            curvature[p] = values.curvature;
+        });
+    }
+}

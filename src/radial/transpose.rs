@@ -1,0 +1,165 @@
+//! From the cotangents of phi and phi' to those of the collapsed weights, the means and the bandwidths.
+
+use super::collapse::Basis;
+use super::exact::{BLOCK, Block, Exact, LN_2, Values, Weights, for_each_block};
+use crate::lanes::Lanes;
+
+/// Scratch vectors that [`Exact::value_slope_curvature_transpose`] needs a Gaussian: z and g of a block.
+pub const TRANSPOSE_SCRATCH_PER_GAUSSIAN: usize = 2 * BLOCK;
+
+/// Where the cotangents of a radial function's parameters add up, lane by lane.
+#[derive(Debug)]
+pub struct RadialGradient<'a, V> {
+    /// Of the collapsed offset at this time.
+    pub offset: &'a mut V,
+    /// Of the collapsed weights at this time, `[M]`.
+    pub weights: &'a mut [V],
+    /// Of mu, `[M]`.
+    pub mean: &'a mut [V],
+    /// Of log gamma, `[M]`.
+    pub log_gamma: &'a mut [V],
+}
+
+/// Cotangents of the four sums A = sum w g, A', S = sum g, S' behind one distance.
+#[derive(Clone, Copy)]
+struct SumsBar<V> {
+    weighted: V,
+    weighted_slope: V,
+    plain: V,
+    plain_slope: V,
+}
+
+impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
+    /// Writes phi, phi', phi'' and adds the parameters' share of sum(phi_bar phi + slope_bar phi') to `gradient`.
+    ///
+    /// All distance slices have the same length; `scratch` has length M times
+    /// [`TRANSPOSE_SCRATCH_PER_GAUSSIAN`].
+    #[allow(clippy::too_many_arguments)]
+    pub fn value_slope_curvature_transpose(
+        &self,
+        d: &[V],
+        [phi_bar, slope_bar]: [&[V]; 2],
+        [phi, slope, curvature]: [&mut [V]; 3],
+        gradient: &mut RadialGradient<'_, V>,
+        scratch: &mut [V],
+    ) {
+        let mut write = |p: usize, values: Values<V>| {
+            phi[p] = values.phi;
+            slope[p] = values.slope;
+            curvature[p] = values.curvature;
+        };
+        match self.kernel.basis {
+            Basis::Gaussian => self.transpose::<false>(d, phi_bar, slope_bar, &mut write, gradient, scratch),
+            Basis::Normalized => self.transpose::<true>(d, phi_bar, slope_bar, &mut write, gradient, scratch),
+        }
+    }
+
+    fn transpose<const NORMALIZED: bool>(
+        &self,
+        d: &[V],
+        phi_bar: &[V],
+        slope_bar: &[V],
+        write: &mut impl FnMut(usize, Values<V>),
+        gradient: &mut RadialGradient<'_, V>,
+        scratch: &mut [V],
+    ) {
+        for_each_block(d, |first, block| match block {
+            Block::Many(d) => {
+                let bars: [[V; 2]; BLOCK] =
+                    core::array::from_fn(|u| [phi_bar[first + u], slope_bar[first + u]]);
+                self.transpose_block::<BLOCK, NORMALIZED>(d, bars, first, write, gradient, scratch);
+            }
+            Block::One(d) => {
+                let bars = [[phi_bar[first], slope_bar[first]]];
+                self.transpose_block::<1, NORMALIZED>(d, bars, first, write, gradient, scratch);
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn transpose_block<const U: usize, const NORMALIZED: bool>(
+        &self,
+        d: &[V; U],
+        bars: [[V; 2]; U],
+        first: usize,
+        write: &mut impl FnMut(usize, Values<V>),
+        gradient: &mut RadialGradient<'_, V>,
+        scratch: &mut [V],
+    ) {
+        let (gaussians, _) = scratch.as_chunks_mut::<2>();
+        let sums = self.sums::<U, 2, NORMALIZED>(d, |m, u, z, g| gaussians[m * U + u] = [z, g]);
+        let mut sums_bar = [SumsBar {
+            weighted: V::zero(),
+            weighted_slope: V::zero(),
+            plain: V::zero(),
+            plain_slope: V::zero(),
+        }; U];
+        for u in 0..U {
+            let values = self.finish::<U, NORMALIZED>(&sums, u);
+            let [phi_bar, slope_bar] = bars[u];
+            *gradient.offset += phi_bar;
+            sums_bar[u] = sums_transpose::<V, NORMALIZED>(&values, phi_bar, slope_bar);
+            write(first + u, values);
+        }
+        self.scatter::<U, NORMALIZED>(d, &sums_bar, gaussians, gradient);
+    }
+
+    /// Second pass over the Gaussians. With q = g_bar g' + g'_bar g'' : mu_bar = -q and
+    /// log gamma_bar = -(d - mu) q - g'_bar g', since g depends on (d - mu)/gamma alone.
+    #[inline(always)]
+    fn scatter<const U: usize, const NORMALIZED: bool>(
+        &self,
+        d: &[V; U],
+        sums_bar: &[SumsBar<V>; U],
+        gaussians: &[[V; 2]],
+        gradient: &mut RadialGradient<'_, V>,
+    ) {
+        let factor = V::constant(-2.0 * LN_2);
+        let (blocks, _) = gaussians.as_chunks::<U>();
+        let parameters = self.kernel.mean.iter().zip(self.kernel.scale).zip(self.weights.iter());
+        let sinks = gradient.weights.iter_mut().zip(&mut *gradient.mean).zip(&mut *gradient.log_gamma);
+        for ((((&mean, &scale), weight), ((weight_sum, mean_sum), gamma_sum)), block) in
+            parameters.zip(sinks).zip(blocks)
+        {
+            let (mean, scale) = (V::splat(mean), V::splat(scale));
+            for u in 0..U {
+                let [z, g] = block[u];
+                let bar = &sums_bar[u];
+                let unscaled = (scale * z) * g;
+                let slope = factor * unscaled;
+                let curvature = factor * (scale * (scale * g + factor * (z * unscaled)));
+                let mut g_bar = weight * bar.weighted;
+                let mut slope_bar = weight * bar.weighted_slope;
+                if NORMALIZED {
+                    g_bar += bar.plain;
+                    slope_bar += bar.plain_slope;
+                }
+                let shift = g_bar * slope + slope_bar * curvature;
+                *weight_sum += bar.weighted * g + bar.weighted_slope * slope;
+                *mean_sum -= shift;
+                *gamma_sum -= (d[u] - mean) * shift + slope_bar * slope;
+            }
+        }
+    }
+}
+
+/// phi = c + A/T, phi' = (A' - (A/T) S')/T with T = eps + S, differentiated for A, A', S, S'.
+#[inline(always)]
+fn sums_transpose<V: Lanes, const NORMALIZED: bool>(
+    values: &Values<V>,
+    phi_bar: V,
+    slope_bar: V,
+) -> SumsBar<V> {
+    if NORMALIZED {
+        let weighted_slope = slope_bar * values.inverse_norm;
+        let weighted = (phi_bar - weighted_slope * values.norm_slope) * values.inverse_norm;
+        SumsBar {
+            weighted,
+            weighted_slope,
+            plain: -(weighted * values.quotient + weighted_slope * values.slope),
+            plain_slope: -(weighted_slope * values.quotient),
+        }
+    } else {
+        SumsBar { weighted: phi_bar, weighted_slope: slope_bar, plain: V::zero(), plain_slope: V::zero() }
+    }
+}
