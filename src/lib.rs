@@ -43,4 +43,6 @@ pub mod random;
 #[cfg(feature = "std")]
 mod parallel;
 #[cfg(feature = "std")]
+pub mod sampling;
+#[cfg(feature = "std")]
 pub mod train;
