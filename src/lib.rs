@@ -41,6 +41,8 @@ pub mod radial;
 pub mod random;
 
 #[cfg(feature = "std")]
+pub mod io;
+#[cfg(feature = "std")]
 mod parallel;
 #[cfg(feature = "std")]
 pub mod sampling;
