@@ -206,6 +206,9 @@ fn parameters_that_are_no_numbers_are_named() {
     assert_eq!(negative, Error::new(Status::Model, Argument::Eps, -1e-6));
 }
 
+/// The header's last word, zero until a later version gives it a meaning.
+const RESERVED: usize = 56;
+
 #[test]
 fn sizes_that_do_not_fit_the_file_are_named() {
     let cases = [
@@ -217,7 +220,9 @@ fn sizes_that_do_not_fit_the_file_are_named() {
         (offset::M, u32::MAX, Argument::NRadial),
         (offset::M, 2, Argument::FileLength),
         (offset::M, 4, Argument::FileLength),
-        (offset::M, 1 << 16, Argument::FileLength),
+        (offset::M, 4096, Argument::FileLength),
+        (offset::M, 4097, Argument::NRadial),
+        (RESERVED, 1, Argument::FileFlags),
         (offset::L, 0, Argument::NTime),
         (offset::L, u32::MAX, Argument::NTime),
         (offset::L, 1, Argument::FileLength),

@@ -3,6 +3,7 @@
 //! Every random number comes from a [`Stream`](crate::random::Stream) of its own chain or bootstrap replicate:
 //! the results depend on the seed alone, not on the number of threads.
 
+mod batch;
 mod chains;
 mod error;
 mod histogram;
@@ -10,6 +11,7 @@ mod importance;
 mod statistics;
 mod tuning;
 
+pub use batch::{FlowSamples, draw_samples, energies};
 pub use chains::{ChainConfig, ChainSamples, Initial, Progress, sample_chains};
 pub use error::Error;
 pub use histogram::Histogram;
