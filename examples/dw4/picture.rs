@@ -54,6 +54,7 @@ fn chart<'a, DB: DrawingBackend<ErrorType: 'static>>(
     let mut chart = ChartBuilder::on(area)
         .caption(caption, (FONT, 24))
         .margin(16)
+        .margin_right(32)
         .x_label_area_size(50)
         .y_label_area_size(68)
         .build_cartesian_2d(x, y)?;
@@ -61,6 +62,7 @@ fn chart<'a, DB: DrawingBackend<ErrorType: 'static>>(
         .configure_mesh()
         .x_desc(x_name)
         .y_desc(y_name)
+        .x_label_formatter(&|x| format!("{x}"))
         .label_style((FONT, 16))
         .axis_desc_style((FONT, 18))
         .light_line_style(WHITE)

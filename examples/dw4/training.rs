@@ -27,8 +27,12 @@ pub struct Trained {
 }
 
 /// 50 radial and 10 time functions, normalised: 500 + 10 + 50 + 50 + 10 = 620 trained parameters.
+///
+/// At a = 0 the importances would never move: phi depends on their squares.
 fn initial() -> Parameters {
-    Parameters::identity(Basis::Normalized, SHAPE, (50, 8.0, 0.5), (10, 0.3))
+    let mut parameters = Parameters::identity(Basis::Normalized, SHAPE, (50, 8.0, 0.5), (10, 0.3));
+    parameters.group_mut(Group::Importance).fill(0.1);
+    parameters
 }
 
 fn config(seed: u64, iterations: usize) -> TrainConfig {
