@@ -21,7 +21,7 @@ pub const EQF_ENCODING_NATIVE: i32 = 0;
 pub const EQF_ENCODING_LITTLE_ENDIAN: i32 = 1;
 
 /// The parameters of an equivariant kernel flow for N particles in D dimensions with M radial functions and L
-/// time functions (Köhler, Klein, Noé 2020, arXiv:2006.02425), for both precisions:
+/// time functions (arXiv:2006.02425), for both precisions:
 ///
 ///     v_i(x,t) = sum over j != i of phi(d_ij, t) (x_i - x_j),   d_ij = |x_i - x_j|
 ///     phi(d,t) = sum_l R_l(t) [ b_l + sum_m W_lm (K_m(d) + a_m^2) ]
