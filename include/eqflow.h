@@ -139,13 +139,13 @@ typedef struct eqf_model {
     uint32_t struct_size;
     // EQF_BASIS_GAUSSIAN or EQF_BASIS_NORMALIZED.
     int32_t basis;
-    // N, 1 to 65536.
+    // N, 1 to 4096.
     size_t n_particles;
     // D, 1 to 3.
     size_t dimension;
-    // M, 1 to 65536.
+    // M, 1 to 4096.
     size_t n_radial;
-    // L, 1 to 65536.
+    // L, 1 to 4096.
     size_t n_time;
     // W, [L][M].
     const double *weights;

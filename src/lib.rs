@@ -20,6 +20,7 @@
 //! | [`flow`] | model, plan, forward, inverse, log-density, samples, model file |
 //! | [`mcmc`] | Metropolis step on caller memory |
 //! | `capi` | the C functions (feature `capi`) |
+//! | `parallel` | work on several threads with results independent of their number (feature `std`) |
 //! | `train` | losses, gradients, optimiser, honest training (feature `std`) |
 //! | `sampling` | Markov-chain drivers, importance reweighting, histograms (feature `std`) |
 //! | `io` | files (feature `std`) |
@@ -40,3 +41,12 @@ pub mod particles;
 pub mod potential;
 pub mod radial;
 pub mod random;
+
+#[cfg(feature = "std")]
+pub mod io;
+#[cfg(feature = "std")]
+mod parallel;
+#[cfg(feature = "std")]
+pub mod sampling;
+#[cfg(feature = "std")]
+pub mod train;

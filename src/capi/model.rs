@@ -39,13 +39,13 @@ pub struct eqf_model {
     pub struct_size: u32,
     /// EQF_BASIS_GAUSSIAN or EQF_BASIS_NORMALIZED.
     pub basis: i32,
-    /// N, 1 to 65536.
+    /// N, 1 to 4096.
     pub n_particles: usize,
     /// D, 1 to 3.
     pub dimension: usize,
-    /// M, 1 to 65536.
+    /// M, 1 to 4096.
     pub n_radial: usize,
-    /// L, 1 to 65536.
+    /// L, 1 to 4096.
     pub n_time: usize,
     /// W, [L][M].
     pub weights: *const f64,

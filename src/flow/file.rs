@@ -40,13 +40,14 @@ pub fn read_model(bytes: &[u8]) -> Result<Model<'_>, Error> {
         1 => Basis::Normalized,
         other => return Err(Error::new(Status::Model, Argument::Basis, f64::from(other))),
     };
-    if flags & !(HAS_BIAS | HAS_IMPORTANCE) != 0 {
+    // What is reserved must be zero, so that a later version can give it a meaning.
+    if flags & !(HAS_BIAS | HAS_IMPORTANCE) != 0 || read_u64(header, 56) != 0 {
         return Err(Error::new(Status::Model, Argument::FileFlags, f64::from(flags)));
     }
     let [m, l] = [m as usize, l as usize];
     for (argument, count) in [(Argument::NRadial, m), (Argument::NTime, l)] {
         if count == 0 || count > Model::MAX_COUNT {
-            return Err(Error::new(Status::Model, argument, count as f64));
+            return Err(Error::new(Status::Shape, argument, count as f64));
         }
     }
     let mut rest = &bytes[HEADER..];

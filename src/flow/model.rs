@@ -70,8 +70,8 @@ pub struct Model<'a> {
 }
 
 impl Model<'_> {
-    /// Largest N, M and L: what keeps every size far from overflow.
-    pub const MAX_COUNT: usize = 1 << 16;
+    /// Largest N, M and L: what keeps every number of reals or vectors below 2^32.
+    pub const MAX_COUNT: usize = 4096;
 
     /// M, the number of radial functions.
     pub fn n_radial(&self) -> usize {

@@ -109,12 +109,37 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
             storage,
             reals: PhantomData,
         };
-        plan.collapse_stages();
+        let steps = layout.steps as f64;
+        plan.collapse_stages(|node| node as f64 / steps);
         Ok(plan)
     }
 
-    /// Collapses the weights at every stage time of the grid.
-    fn collapse_stages(&mut self)
+    /// Moves the fixed grid's nodes from k / steps to `nodes`, which rise from 0 to 1.
+    ///
+    /// # Errors
+    /// [`Status::Shape`] unless there are steps + 1 nodes; [`Status::Argument`] names the first that does not rise
+    /// or the end that is not 0 or 1. The plan is unchanged then.
+    pub fn regrid(&mut self, nodes: &[f64]) -> Result<(), Error>
+    where
+        S: DerefMut,
+    {
+        if self.layout.steps == 0 || nodes.len() != self.layout.steps + 1 {
+            return Err(Error::new(Status::Shape, Argument::Time, (self.layout.steps + 1) as f64));
+        }
+        for (index, &node) in nodes.iter().enumerate() {
+            let end = index == self.layout.steps;
+            let right =
+                if index == 0 { node == 0.0 } else { node > nodes[index - 1] && (node == 1.0) == end };
+            if !right {
+                return Err(Error::at(Status::Argument, Argument::Time, index, node));
+            }
+        }
+        self.collapse_stages(|node| nodes[node]);
+        Ok(())
+    }
+
+    /// Collapses the weights at every stage time: the nodes and the middles between them.
+    fn collapse_stages(&mut self, node: impl Fn(usize) -> f64)
     where
         S: DerefMut,
     {
@@ -124,12 +149,14 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         let kernel = kernel(basis, eps, &layout, parameters);
         let (step_lengths, rest) = grid.split_at_mut(layout.steps);
         let (offsets, rest) = rest.split_at_mut(layout.stages());
-        step_lengths.fill(R::from_f64(1.0 / layout.steps.max(1) as f64));
+        for (k, length) in step_lengths.iter_mut().enumerate() {
+            *length = R::from_f64(node(k + 1) - node(k));
+        }
         for (stage, (offset, weights)) in
             offsets.iter_mut().zip(rest.chunks_exact_mut(layout.n_radial)).enumerate()
         {
-            let t = R::from_f64(stage as f64 / (2 * layout.steps) as f64);
-            *offset = kernel.collapse(t, weights);
+            let t = 0.5 * (node(stage / 2) + node(stage.div_ceil(2)));
+            *offset = kernel.collapse(R::from_f64(t), weights);
         }
     }
 
@@ -147,16 +174,16 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         self.config
     }
 
-    pub(super) fn kernel(&self) -> Kernel<'_, R> {
+    pub(crate) fn kernel(&self) -> Kernel<'_, R> {
         kernel(self.basis, self.eps, &self.layout, &self.storage)
     }
 
-    pub(super) fn grid(&self, direction: Direction) -> Grid<'_, R> {
+    pub(crate) fn grid(&self, direction: Direction) -> Grid<'_, R> {
         Grid { step_lengths: self.array(array::STEP_LENGTHS), direction }
     }
 
     /// phi at a stage time of the fixed grid.
-    pub(super) fn stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> Exact<'_, V, Shared<'_, R>> {
+    pub(crate) fn stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> Exact<'_, V, Shared<'_, R>> {
         let m = self.layout.n_radial;
         Exact {
             kernel: self.kernel(),
@@ -198,14 +225,14 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
 }
 
 #[cfg(feature = "std")]
-impl<R: Real> Plan<R, std::vec::Vec<R>> {
+impl<R: Real> Plan<R, Vec<R>> {
     /// Prepares `model` in memory of its own.
     ///
     /// # Errors
     /// Those of [`Plan::new`].
     pub fn allocate(model: &Model<'_>, config: &Config) -> Result<Self, Error> {
         let length = Plan::<R, ()>::extent(model, config)?;
-        Plan::new(model, config, std::vec![R::default(); length])
+        Plan::new(model, config, vec![R::default(); length])
     }
 }
 
@@ -215,8 +242,8 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
     ///
     /// # Errors
     /// Those of [`Plan::workspace_extent`].
-    pub fn allocate_workspace(&self, n: usize) -> Result<std::vec::Vec<R::Lanes>, Error> {
-        Ok(std::vec![R::Lanes::default(); self.workspace_extent(n)?])
+    pub fn allocate_workspace(&self, n: usize) -> Result<Vec<R::Lanes>, Error> {
+        Ok(vec![R::Lanes::default(); self.workspace_extent(n)?])
     }
 }
 

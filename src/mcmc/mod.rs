@@ -11,7 +11,8 @@ use crate::random::Normals;
 /// Proposes x + `step_size` times a standard normal on the zero-CoM subspace (all particles at once) and
 /// accepts with probability min(1, exp(u(x) - u(x'))). `x` is `[N][D]`, `energy` its potential energy, both
 /// updated in place; lane i draws from `random[i]` (as many as there are lanes); `proposal` is scratch of x's
-/// length. Returns one in lanes that accepted and zero in the others; a NaN energy is never accepted.
+/// length. Returns one in lanes that accepted and zero in the others; a NaN energy is never
+/// accepted. A chain must start at an energy that is neither NaN nor minus infinity: it could never leave.
 pub fn metropolis_step<V: Lanes>(
     potential: &(impl Potential<V> + ?Sized),
     shape: Shape,

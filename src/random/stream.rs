@@ -13,10 +13,10 @@ pub enum Purpose {
     Chain = 2,
     /// Resampling for error bars; the index is the replicate's.
     Bootstrap = 3,
-    /// Choosing minibatches and time grids; the index is the iteration's.
+    /// Shuffling training data; the index is the epoch's.
     Minibatch = 4,
-    /// Initial parameters.
-    Initialization = 5,
+    /// Random time grids; the index is the iteration's.
+    TimeGrid = 5,
 }
 
 /// A xoshiro256++ generator whose state is a one-to-one function of seed, purpose and index.

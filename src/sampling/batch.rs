@@ -1,0 +1,133 @@
+//! Large batches on several threads: samples of a flow, and energies.
+
+use super::error::{Error, check_each};
+use crate::error;
+use crate::field::Shape;
+use crate::flow::Plan;
+use crate::lanes::{Lanes, Real};
+use crate::parallel::map_indexed;
+use crate::potential::Potential;
+use core::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Samples of a flow with their log-densities.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowSamples<R> {
+    /// Configurations, `[n][N][D]`.
+    pub samples: Vec<R>,
+    /// Their log-density under the flow, `[n]`.
+    pub log_probs: Vec<R>,
+}
+
+/// Samples that one thread takes at a time.
+const CHUNK: usize = 256;
+
+/// Draws samples 0 to `n` - 1 of `seed`: the bits of one [`Plan::sample`] call, on all threads.
+///
+/// `progress(done)` is called from whichever thread has finished a piece.
+///
+/// # Errors
+/// Those of [`Plan::sample`].
+pub fn draw_samples<R: Real, S: Deref<Target = [R]> + Sync>(
+    plan: &Plan<R, S>,
+    seed: u64,
+    n: usize,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<FlowSamples<R>, error::Error> {
+    let coordinates = plan.shape().coordinates();
+    let done = AtomicUsize::new(0);
+    let pieces = map_indexed(n.div_ceil(CHUNK), |piece| {
+        let first = piece * CHUNK;
+        let count = CHUNK.min(n - first);
+        let (mut x, mut log_prob) = (vec![R::default(); count * coordinates], vec![R::default(); count]);
+        let mut work = plan.allocate_workspace(count)?;
+        plan.sample(seed, first as u64, &mut x, Some(&mut log_prob), &mut work)?;
+        progress(done.fetch_add(count, Ordering::Relaxed) + count);
+        Ok((x, log_prob))
+    });
+    let mut all =
+        FlowSamples { samples: Vec::with_capacity(n * coordinates), log_probs: Vec::with_capacity(n) };
+    for piece in pieces {
+        let (x, log_prob) = piece?;
+        all.samples.extend(x);
+        all.log_probs.extend(log_prob);
+    }
+    Ok(all)
+}
+
+/// The energies u of `samples` (`[n][N][D]`) in units of kT; overlapping particles may give infinity.
+///
+/// # Errors
+/// A length that is not a whole number of samples, or the first coordinate that is not finite.
+pub fn energies(
+    potential: &impl Potential<<f64 as Real>::Lanes>,
+    shape: Shape,
+    samples: &[f64],
+) -> Result<Vec<f64>, Error> {
+    type V = <f64 as Real>::Lanes;
+    let coordinates = shape.coordinates();
+    if coordinates == 0 || !samples.len().is_multiple_of(coordinates) {
+        let demand = "a multiple of the coordinates of one sample";
+        return Err(Error::Length { name: "samples", length: samples.len(), demand });
+    }
+    check_each("samples", samples, "finite", f64::is_finite)?;
+    let mut x = vec![V::zero(); coordinates];
+    let mut energies = Vec::with_capacity(samples.len() / coordinates);
+    for group in samples.chunks(V::WIDTH * coordinates) {
+        let count = group.len() / coordinates;
+        for (c, x) in x.iter_mut().enumerate() {
+            *x = V::from_fn(|i| group[i.min(count - 1) * coordinates + c]);
+        }
+        energies.extend_from_slice(&potential.energy(shape, &x, None).as_slice()[..count]);
+    }
+    Ok(energies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Config, Model, Reals};
+    use crate::potential::DoubleWell;
+    use crate::radial::Basis;
+
+    const SHAPE: Shape = Shape { particles: 3, dimension: 2 };
+
+    #[test]
+    fn pieces_on_threads_are_one_batch() {
+        let model = Model {
+            basis: Basis::Normalized,
+            shape: SHAPE,
+            weights: Reals::Native(&[0.3, -0.2, 0.1]),
+            bias: None,
+            importance: None,
+            mu: Reals::Native(&[0.0, 1.0, 2.0]),
+            gamma: Reals::Native(&[0.5; 3]),
+            mu_time: Reals::Native(&[0.5]),
+            gamma_time: Reals::Native(&[0.5]),
+            eps: 1e-6,
+        };
+        let plan: Plan<f64, Vec<f64>> = Plan::allocate(&model, &Config::rk4(4)).unwrap();
+        let n = 2 * CHUNK + 3;
+        let (mut x, mut log_prob) = (vec![0.0; n * 6], vec![0.0; n]);
+        let mut work = plan.allocate_workspace(n).unwrap();
+        plan.sample(5, 0, &mut x, Some(&mut log_prob), &mut work).unwrap();
+        let drawn = draw_samples(&plan, 5, n, &|_| ()).unwrap();
+        assert_eq!(drawn, FlowSamples { samples: x, log_probs: log_prob });
+    }
+
+    #[test]
+    fn energies_do_not_depend_on_their_neighbours_and_bad_samples_are_named() {
+        let potential = DoubleWell::<f64>::dw4();
+        let samples: Vec<f64> = (0..30).map(|i| f64::from(i * i % 17)).collect();
+        let together = energies(&potential, SHAPE, &samples).unwrap();
+        for (one, sample) in together.iter().zip(samples.chunks(6)) {
+            assert_eq!(energies(&potential, SHAPE, sample).unwrap(), [*one]);
+        }
+        assert!(matches!(
+            energies(&potential, SHAPE, &samples[1..]),
+            Err(Error::Length { name: "samples", .. })
+        ));
+        let bad = [0.0, 1.0, f64::NAN, 2.0, 0.0, 1.0];
+        assert!(matches!(energies(&potential, SHAPE, &bad), Err(Error::Value { index: Some(2), .. })));
+    }
+}

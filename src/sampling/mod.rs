@@ -1,0 +1,20 @@
+//! Sampling Boltzmann distributions and judging samples: Markov chains, importance reweighting, histograms.
+//!
+//! Every random number comes from a [`Stream`](crate::random::Stream) of its own chain or bootstrap replicate:
+//! the results depend on the seed alone, not on the number of threads.
+
+mod batch;
+mod chains;
+mod error;
+mod histogram;
+mod importance;
+mod statistics;
+mod tuning;
+
+pub use batch::{FlowSamples, draw_samples, energies};
+pub use chains::{ChainConfig, ChainSamples, Initial, Progress, sample_chains};
+pub use error::Error;
+pub use histogram::Histogram;
+pub use importance::{Bootstrap, ImportanceWeights};
+pub use statistics::{Estimate, autocorrelation_time, chain_mean, independent_mean};
+pub use tuning::{StepTrial, StepTuning, tune_step_size};

@@ -1,0 +1,23 @@
+//! Training: losses with exact gradients of their discretised form, AdamW, and a trainer that is honest about
+//! likelihoods.
+//!
+//! The gradient is that of the numbers that the fixed grid computes (discretise, then optimise), by the adjoint
+//! of the integrator in [`crate::integrate::rk4`]; memory is one state a step for each vector of samples.
+//! Because an optimiser can exploit a coarse grid until the reported likelihood is one that no density has, the
+//! [`Trainer`] compares the grid's log-likelihood with the converged one on held-out data as it goes, and only
+//! certified parameters leave it.
+
+mod checkpoint;
+mod field;
+mod likelihood;
+mod loss;
+mod optimizer;
+mod parameters;
+mod trainer;
+
+pub use checkpoint::CheckpointError;
+pub use likelihood::{Likelihood, likelihood};
+pub use loss::{Batch, LossGradient, Objective, Penalties, loss_gradient};
+pub use optimizer::{AdamW, Schedule};
+pub use parameters::{Group, Parameters};
+pub use trainer::{Check, Progress, TrainConfig, TrainError, Trainer, Verdict};
