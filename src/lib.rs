@@ -29,6 +29,8 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "capi")]
+pub mod capi;
 pub mod error;
 pub mod field;
 pub mod flow;

@@ -1,0 +1,278 @@
+/* Runs the commands of a binary file through the C interface and writes every output to another.
+ *
+ *     driver requests responses
+ *
+ * Both files are sequences of native 8-byte words, integers or doubles; tests/ffi.rs writes the one and reads the
+ * other. Compiled once with doubles and once, with -DSINGLE, with floats: those are widened exactly. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eqflow.h"
+
+#ifdef SINGLE
+typedef float real;
+typedef eqf_plan_f32 plan_type;
+#define F(name) name##_f32
+#else
+typedef double real;
+typedef eqf_plan plan_type;
+#define F(name) name
+#endif
+
+enum command {
+    COMMAND_PLAN,
+    COMMAND_FORWARD,
+    COMMAND_INVERSE,
+    COMMAND_LOG_PROB,
+    COMMAND_SAMPLE,
+    COMMAND_FIELD,
+    COMMAND_RADIAL,
+    COMMAND_PRIOR_LOG_PROB,
+    COMMAND_PRIOR_SAMPLE,
+    COMMAND_REMOVE_COM,
+    COMMAND_DOUBLE_WELL,
+    COMMAND_LENNARD_JONES
+};
+
+static FILE *requests, *responses;
+static eqf_model model;
+static unsigned char *model_bytes;
+static void *plan_memory;
+static plan_type *plan;
+static size_t coordinates;
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "driver: %s\n", what);
+    exit(1);
+}
+
+static void check(int32_t status, const eqf_diag *diag)
+{
+    if (status == EQF_OK) return;
+    fprintf(stderr, "driver: %s", eqf_status_string(status));
+    if (diag) fprintf(stderr, ": %s [%lu] = %g", eqf_argument_string(diag->argument), (unsigned long)diag->index, diag->value);
+    fprintf(stderr, "\n");
+    exit(1);
+}
+
+static uint64_t read_integer(void)
+{
+    uint64_t word;
+    if (fread(&word, sizeof word, 1, requests) != 1) fail("the request is too short");
+    return word;
+}
+
+static double read_double(void)
+{
+    uint64_t word = read_integer();
+    double value;
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+
+static real *new_reals(size_t n)
+{
+    real *values = malloc((n ? n : 1) * sizeof *values);
+    if (!values) fail("out of memory");
+    return values;
+}
+
+static real *read_reals(size_t n)
+{
+    real *values = new_reals(n);
+    size_t i;
+    for (i = 0; i < n; i++) values[i] = (real)read_double();
+    return values;
+}
+
+static void write_reals(real *values, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double wide = values[i];
+        if (fwrite(&wide, sizeof wide, 1, responses) != 1) fail("cannot write");
+    }
+    free(values);
+}
+
+/* Memory of any alignment: the address to give back is stored in front. */
+static void *new_memory(eqf_extent extent)
+{
+    char *raw = malloc(extent.size + extent.align + sizeof raw);
+    char *aligned;
+    if (!raw) fail("out of memory");
+    aligned = raw + sizeof raw;
+    aligned += (extent.align - (uintptr_t)aligned % extent.align) % extent.align;
+    memcpy(aligned - sizeof raw, &raw, sizeof raw);
+    return aligned;
+}
+
+static void free_memory(void *memory)
+{
+    char *raw;
+    if (!memory) return;
+    memcpy(&raw, (char *)memory - sizeof raw, sizeof raw);
+    free(raw);
+}
+
+static void make_plan(void)
+{
+    size_t length = read_integer();
+    eqf_config config;
+    eqf_extent extent;
+    eqf_diag diag;
+    size_t i;
+    free(model_bytes);
+    free_memory(plan_memory);
+    model_bytes = malloc(length ? length : 1);
+    if (!model_bytes) fail("out of memory");
+    for (i = 0; i < length; i++) model_bytes[i] = (unsigned char)read_integer();
+    check(eqf_model_init(&model, sizeof model), NULL);
+    check(eqf_model_read(model_bytes, length, &model, &diag), &diag);
+    coordinates = model.n_particles * model.dimension;
+    check(eqf_config_init(&config, sizeof config), NULL);
+    config.integrator = (int32_t)read_integer();
+    config.steps = (uint32_t)read_integer();
+    config.rtol = read_double();
+    config.atol = read_double();
+    check(F(eqf_plan_extent)(&model, &config, &extent, &diag), &diag);
+    plan_memory = new_memory(extent);
+    check(F(eqf_plan_init)(plan_memory, extent.size, &model, &config, &plan, &diag), &diag);
+}
+
+static void *new_workspace(size_t n, size_t *length)
+{
+    eqf_extent extent;
+    check(F(eqf_workspace_extent)(plan, n, &extent), NULL);
+    *length = extent.size;
+    return new_memory(extent);
+}
+
+/* The four calls that take n samples and give n samples and n numbers. */
+static void compute(enum command command)
+{
+    uint64_t seed = command == COMMAND_SAMPLE ? read_integer() : 0;
+    uint64_t first = command == COMMAND_SAMPLE ? read_integer() : 0;
+    size_t n = read_integer();
+    double t = command == COMMAND_FIELD ? read_double() : 0.0;
+    real *input = command == COMMAND_SAMPLE ? NULL : read_reals(n * coordinates);
+    real *samples = new_reals(n * coordinates), *numbers = new_reals(n);
+    eqf_diag diag;
+    size_t length;
+    void *work = new_workspace(n, &length);
+    int32_t status;
+    switch (command) {
+    case COMMAND_FORWARD: status = F(eqf_forward)(plan, n, input, samples, numbers, work, length, &diag); break;
+    case COMMAND_INVERSE: status = F(eqf_inverse)(plan, n, input, samples, numbers, work, length, &diag); break;
+    case COMMAND_LOG_PROB: status = F(eqf_log_prob)(plan, n, input, numbers, samples, work, length, &diag); break;
+    case COMMAND_FIELD: status = F(eqf_field)(plan, (real)t, n, input, samples, numbers, work, length, &diag); break;
+    default: status = F(eqf_sample)(plan, seed, first, n, samples, numbers, work, length, &diag); break;
+    }
+    check(status, &diag);
+    write_reals(samples, n * coordinates);
+    write_reals(numbers, n);
+    free(input);
+    free_memory(work);
+}
+
+static void radial(void)
+{
+    size_t n = read_integer();
+    real t = (real)read_double();
+    real *d = read_reals(n), *phi = new_reals(n), *dphi = new_reals(n);
+    eqf_diag diag;
+    check(F(eqf_radial)(plan, t, n, d, phi, dphi, &diag), &diag);
+    write_reals(phi, n);
+    write_reals(dphi, n);
+    free(d);
+}
+
+static void prior(enum command command)
+{
+    uint64_t seed = command == COMMAND_PRIOR_SAMPLE ? read_integer() : 0;
+    uint64_t first = command == COMMAND_PRIOR_SAMPLE ? read_integer() : 0;
+    size_t n = read_integer(), N = model.n_particles, D = model.dimension;
+    real *z = command == COMMAND_PRIOR_SAMPLE ? new_reals(n * coordinates) : read_reals(n * coordinates);
+    real *small = new_reals(n * D);
+    switch (command) {
+    case COMMAND_PRIOR_SAMPLE:
+        check(F(eqf_prior_sample)(seed, first, n, N, D, z), NULL);
+        write_reals(z, n * coordinates);
+        free(small);
+        break;
+    case COMMAND_REMOVE_COM:
+        check(F(eqf_remove_com)(n, N, D, z, small), NULL);
+        write_reals(z, n * coordinates);
+        write_reals(small, n * D);
+        break;
+    default:
+        check(F(eqf_prior_log_prob)(n, N, D, z, small), NULL);
+        write_reals(small, n);
+        free(z);
+        break;
+    }
+}
+
+static void potential(enum command command)
+{
+    size_t n = read_integer(), N = model.n_particles, D = model.dimension;
+    eqf_double_well_params well;
+    eqf_lennard_jones_params lj;
+    real *x, *u = new_reals(n), *grad = new_reals(n * coordinates);
+    if (command == COMMAND_DOUBLE_WELL) {
+        check(eqf_double_well_dw4(&well), NULL);
+        well.a = read_double();
+        well.b = read_double();
+        well.c = read_double();
+        well.d0 = read_double();
+        well.tau = read_double();
+    } else {
+        check(eqf_lennard_jones_lj13(&lj), NULL);
+        lj.epsilon = read_double();
+        lj.r_m = read_double();
+        lj.oscillator = read_double();
+        lj.tau = read_double();
+    }
+    x = read_reals(n * coordinates);
+    if (command == COMMAND_DOUBLE_WELL) check(F(eqf_double_well)(&well, n, N, D, x, u, grad), NULL);
+    else check(F(eqf_lennard_jones)(&lj, n, N, D, x, u, grad), NULL);
+    write_reals(u, n);
+    write_reals(grad, n * coordinates);
+    free(x);
+}
+
+static void run(enum command command)
+{
+    switch (command) {
+    case COMMAND_PLAN: make_plan(); break;
+    case COMMAND_FORWARD:
+    case COMMAND_INVERSE:
+    case COMMAND_LOG_PROB:
+    case COMMAND_SAMPLE:
+    case COMMAND_FIELD: compute(command); break;
+    case COMMAND_RADIAL: radial(); break;
+    case COMMAND_PRIOR_LOG_PROB:
+    case COMMAND_PRIOR_SAMPLE:
+    case COMMAND_REMOVE_COM: prior(command); break;
+    case COMMAND_DOUBLE_WELL:
+    case COMMAND_LENNARD_JONES: potential(command); break;
+    default: fail("unknown command");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t command;
+    if (argc != 3) fail("usage: driver requests responses");
+    requests = fopen(argv[1], "rb");
+    responses = fopen(argv[2], "wb");
+    if (!requests || !responses) fail("cannot open a file");
+    while (fread(&command, sizeof command, 1, requests) == 1) run((enum command)command);
+    free(model_bytes);
+    free_memory(plan_memory);
+    fclose(requests);
+    return fclose(responses) == 0 ? 0 : 1;
+}

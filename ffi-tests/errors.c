@@ -1,0 +1,447 @@
+/* Every kind of failure that a caller can provoke: the status, the argument that is named, untouched outputs.
+ * Prints what is wrong and returns 1; silent success returns 0. */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eqflow.h"
+
+enum { N = 3, D = 2, M = 2, L = 2, SAMPLES = 2, REALS = SAMPLES * N * D };
+
+static int failures;
+
+#define EXPECT(condition) expect((condition) != 0, #condition, __LINE__)
+
+static void expect(int holds, const char *what, int line)
+{
+    if (holds) return;
+    fprintf(stderr, "errors.c:%d: %s\n", line, what);
+    failures++;
+}
+
+static const double WEIGHTS[L * M] = {0.1, -0.2, 0.3, 0.05}, MU[M] = {0.5, 1.5}, GAMMA[M] = {0.7, 0.8};
+static const double MU_TIME[L] = {0.0, 1.0}, GAMMA_TIME[L] = {0.5, 0.5};
+
+static eqf_model model_of(void)
+{
+    eqf_model model;
+    EXPECT(eqf_model_init(&model, sizeof model) == EQF_OK);
+    model.n_particles = N;
+    model.dimension = D;
+    model.n_radial = M;
+    model.n_time = L;
+    model.weights = WEIGHTS;
+    model.mu = MU;
+    model.gamma = GAMMA;
+    model.mu_time = MU_TIME;
+    model.gamma_time = GAMMA_TIME;
+    return model;
+}
+
+static eqf_config config_of(void)
+{
+    eqf_config config;
+    EXPECT(eqf_config_init(&config, sizeof config) == EQF_OK);
+    return config;
+}
+
+static int names(const eqf_diag *diag, const char *argument)
+{
+    return strcmp(eqf_argument_string(diag->argument), argument) == 0;
+}
+
+/* eqf_plan_extent() must give this status and name this argument, and leave the extent alone. */
+static void refuse(const eqf_model *model, const eqf_config *config, int32_t status, const char *argument, int line)
+{
+    eqf_extent extent = {11, 22};
+    eqf_diag diag = {0, 0, 0.0};
+    int32_t got = eqf_plan_extent(model, config, &extent, &diag);
+    if (got != status || !names(&diag, argument)) {
+        fprintf(stderr, "errors.c:%d: status %d (%s), argument %s\n", line, (int)got, eqf_status_string(got),
+                eqf_argument_string(diag.argument));
+        failures++;
+    }
+    expect(extent.size == 11 && extent.align == 22, "the extent is untouched", line);
+    expect(eqf_plan_extent(model, config, &extent, NULL) == status, "the same without a diagnosis", line);
+}
+
+#define REFUSE_MODEL(change, status, argument)                                                                       \
+    do {                                                                                                             \
+        eqf_model m = model_of();                                                                                    \
+        eqf_config c = config_of();                                                                                  \
+        change;                                                                                                      \
+        refuse(&m, &c, status, argument, __LINE__);                                                                  \
+    } while (0)
+
+static void structures(void)
+{
+    static const double bad_gamma[M] = {0.7, 0.0};
+    double nan_weights[L * M] = {0.1, -0.2, 0.3, 0.05};
+    nan_weights[2] = NAN;
+    REFUSE_MODEL(m.struct_size = 0, EQF_ERROR_ABI, "struct_size");
+    REFUSE_MODEL(m.struct_size = 16, EQF_ERROR_ABI, "struct_size");
+    REFUSE_MODEL(m.struct_size = 1u << 30, EQF_ERROR_ABI, "struct_size");
+    REFUSE_MODEL(m.reserved[3] = 1, EQF_ERROR_ABI, "model");
+    REFUSE_MODEL(c.struct_size = 4, EQF_ERROR_ABI, "struct_size");
+    REFUSE_MODEL(c.reserved[7] = 1, EQF_ERROR_ABI, "config");
+    REFUSE_MODEL(m.basis = 2, EQF_ERROR_ARGUMENT, "model.basis");
+    REFUSE_MODEL(m.encoding = -1, EQF_ERROR_ARGUMENT, "model.encoding");
+    REFUSE_MODEL(m.n_particles = 0, EQF_ERROR_SHAPE, "model.n_particles");
+    REFUSE_MODEL(m.dimension = 4, EQF_ERROR_SHAPE, "model.dimension");
+    REFUSE_MODEL(m.n_radial = 0, EQF_ERROR_SHAPE, "model.n_radial");
+    REFUSE_MODEL(m.n_time = (size_t)-1, EQF_ERROR_SHAPE, "model.n_time");
+    REFUSE_MODEL(m.weights = NULL, EQF_ERROR_NULL, "model.weights");
+    REFUSE_MODEL(m.gamma_time = NULL, EQF_ERROR_NULL, "model.gamma_time");
+    REFUSE_MODEL(m.mu = (const double *)((const char *)MU + 4), EQF_ERROR_ALIGNMENT, "model.mu");
+    REFUSE_MODEL(m.gamma = bad_gamma, EQF_ERROR_MODEL, "model.gamma");
+    REFUSE_MODEL(m.weights = nan_weights, EQF_ERROR_NON_FINITE, "model.weights");
+    REFUSE_MODEL(m.eps = -1.0, EQF_ERROR_MODEL, "model.eps");
+    REFUSE_MODEL(c.integrator = 7, EQF_ERROR_ARGUMENT, "config.integrator");
+    REFUSE_MODEL(c.steps = 0, EQF_ERROR_ARGUMENT, "config.steps");
+    REFUSE_MODEL(c.log_det = 2, EQF_ERROR_ARGUMENT, "config.log_det");
+    REFUSE_MODEL(c.inverse = -1, EQF_ERROR_ARGUMENT, "config.inverse");
+    REFUSE_MODEL(c.radial = 3, EQF_ERROR_ARGUMENT, "config.radial");
+    REFUSE_MODEL(c.log_det = EQF_LOG_DET_JACOBIAN, EQF_ERROR_UNSUPPORTED, "config.log_det");
+    REFUSE_MODEL(c.inverse = EQF_INVERSE_EXACT, EQF_ERROR_UNSUPPORTED, "config.inverse");
+    REFUSE_MODEL(c.radial = EQF_RADIAL_TABLE, EQF_ERROR_UNSUPPORTED, "config.radial");
+    REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.atol = 0.0), EQF_ERROR_ARGUMENT, "config.atol");
+    REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.rtol = NAN), EQF_ERROR_NON_FINITE, "config.rtol");
+    REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.max_steps = 0), EQF_ERROR_ARGUMENT, "config.max_steps");
+}
+
+/* Structures of older and newer headers. */
+static void versions(void)
+{
+    union {
+        eqf_config config;
+        unsigned char bytes[sizeof(eqf_config) + 64];
+    } wide;
+    eqf_model model = model_of();
+    eqf_extent extent;
+    size_t i, old = offsetof(eqf_config, reserved);
+    memset(wide.bytes, 0xaa, sizeof wide.bytes);
+    EXPECT(eqf_config_init(&wide.config, old) == EQF_OK);
+    EXPECT(wide.config.struct_size == old);
+    for (i = old; i < sizeof wide.bytes; i++) EXPECT(wide.bytes[i] == 0xaa);
+    EXPECT(eqf_plan_extent(&model, &wide.config, &extent, NULL) == EQF_OK);
+    EXPECT(eqf_config_init(&wide.config, old - 1) == EQF_ERROR_ABI);
+    EXPECT(eqf_config_init(&wide.config, 0) == EQF_ERROR_ABI);
+    EXPECT(eqf_config_init(&wide.config, (size_t)-1) == EQF_ERROR_ABI);
+    EXPECT(eqf_config_init(NULL, sizeof(eqf_config)) == EQF_ERROR_NULL);
+    EXPECT(eqf_model_init(NULL, sizeof(eqf_model)) == EQF_ERROR_NULL);
+    EXPECT(eqf_model_init((eqf_model *)(void *)((char *)&model + 4), sizeof model) == EQF_ERROR_ALIGNMENT);
+    EXPECT(eqf_config_init(&wide.config, sizeof wide.bytes) == EQF_OK);
+    EXPECT(eqf_plan_extent(&model, &wide.config, &extent, NULL) == EQF_OK);
+    wide.bytes[sizeof wide.bytes - 1] = 1;
+    EXPECT(eqf_plan_extent(&model, &wide.config, &extent, NULL) == EQF_ERROR_ABI);
+}
+
+static void refuse_bytes(const unsigned char *bytes, size_t length, const char *argument, int line)
+{
+    eqf_model model = model_of(), before = model;
+    eqf_diag diag = {0, 0, 0.0};
+    int32_t status = eqf_model_read(bytes, length, &model, &diag);
+    if (status != EQF_ERROR_MODEL || !names(&diag, argument)) {
+        fprintf(stderr, "errors.c:%d: status %d, argument %s\n", line, (int)status, eqf_argument_string(diag.argument));
+        failures++;
+    }
+    expect(memcmp(&model, &before, sizeof model) == 0, "the model is untouched", line);
+}
+
+static void files(void)
+{
+    union {
+        double aligner;
+        unsigned char bytes[512];
+    } file, moved;
+    union {
+        eqf_model model;
+        unsigned char bytes[512];
+    } shared;
+    eqf_model model = model_of(), back = model_of();
+    eqf_extent extent;
+    eqf_config config = config_of();
+    eqf_diag diag;
+    size_t length = 0, i;
+    EXPECT(eqf_model_write(&model, NULL, 0, &length, NULL) == EQF_OK);
+    EXPECT(length == 64 + 8 * (L * M + 2 * M + 2 * L));
+    memset(file.bytes, 0x55, sizeof file.bytes);
+    EXPECT(eqf_model_write(&model, file.bytes, length - 1, NULL, &diag) == EQF_ERROR_WORKSPACE);
+    EXPECT(names(&diag, "bytes") && diag.value == (double)length && file.bytes[0] == 0x55);
+    EXPECT(eqf_model_write(&model, NULL, 0, NULL, &diag) == EQF_ERROR_NULL);
+    shared.model = model;
+    EXPECT(eqf_model_write(&shared.model, shared.bytes, sizeof shared.bytes, NULL, &diag) == EQF_ERROR_OVERLAP);
+    EXPECT(memcmp(&shared.model, &model, sizeof model) == 0);
+    EXPECT(eqf_model_write(&model, file.bytes, sizeof file.bytes, &length, NULL) == EQF_OK);
+    EXPECT(file.bytes[length] == 0x55);
+
+    EXPECT(eqf_model_read(file.bytes, length, &back, &diag) == EQF_OK);
+    EXPECT(back.encoding == EQF_ENCODING_NATIVE && back.bias == NULL && back.importance == NULL);
+    EXPECT(back.n_particles == N && back.dimension == D && back.n_radial == M && back.n_time == L);
+    EXPECT(memcmp(back.weights, WEIGHTS, sizeof WEIGHTS) == 0);
+    EXPECT(memcmp(back.gamma_time, GAMMA_TIME, sizeof GAMMA_TIME) == 0);
+
+    memcpy(moved.bytes + 3, file.bytes, length);
+    EXPECT(eqf_model_read(moved.bytes + 3, length, &back, &diag) == EQF_OK);
+    EXPECT(back.encoding == EQF_ENCODING_LITTLE_ENDIAN);
+    EXPECT(eqf_plan_extent(&back, &config, &extent, &diag) == EQF_OK);
+
+    EXPECT(eqf_model_read(NULL, length, &back, &diag) == EQF_ERROR_NULL && names(&diag, "bytes"));
+    EXPECT(eqf_model_read(file.bytes, length, NULL, &diag) == EQF_ERROR_NULL && names(&diag, "model"));
+    back.struct_size = 0;
+    EXPECT(eqf_model_read(file.bytes, length, &back, &diag) == EQF_ERROR_ABI);
+    for (i = 0; i < length; i++) refuse_bytes(file.bytes, i, "model file: length", __LINE__);
+    refuse_bytes(file.bytes, length + 1, "model file: length", __LINE__);
+    file.bytes[0] ^= 1;
+    refuse_bytes(file.bytes, length, "model file: magic number", __LINE__);
+    file.bytes[0] ^= 1;
+    file.bytes[8] = 2;
+    refuse_bytes(file.bytes, length, "model file: version", __LINE__);
+    file.bytes[8] = 1;
+    for (i = 24; i < length; i++) {
+        file.bytes[i] ^= 0x10;
+        refuse_bytes(file.bytes, length, "model file: checksum", __LINE__);
+        file.bytes[i] ^= 0x10;
+    }
+}
+
+/* A plan and the arrays of its calls, as one block that a failed call must not change. */
+struct calls {
+    eqf_plan *plan;
+    unsigned char *memory, *work;
+    eqf_extent plan_extent, work_extent;
+    double in[REALS], out[REALS], numbers[SAMPLES];
+};
+
+static unsigned char *allocate(eqf_extent extent)
+{
+    /* One alignment more, so that tests can shift the block. */
+    unsigned char *raw = malloc(extent.size + 2 * extent.align);
+    if (!raw) exit(1);
+    return raw + (extent.align - (uintptr_t)raw % extent.align) % extent.align;
+}
+
+static void plans(struct calls *calls)
+{
+    eqf_model model = model_of();
+    eqf_config config = config_of();
+    eqf_plan *plan = NULL;
+    eqf_extent extent;
+    eqf_diag diag;
+    EXPECT(eqf_plan_extent(NULL, &config, &extent, &diag) == EQF_ERROR_NULL && names(&diag, "model"));
+    EXPECT(eqf_plan_extent(&model, NULL, &extent, &diag) == EQF_ERROR_NULL && names(&diag, "config"));
+    EXPECT(eqf_plan_extent(&model, &config, NULL, &diag) == EQF_ERROR_NULL && names(&diag, "extent"));
+    EXPECT(eqf_plan_extent(&model, &config, (eqf_extent *)(void *)&config, &diag) == EQF_ERROR_OVERLAP);
+    EXPECT(eqf_plan_extent(&model, &config, &calls->plan_extent, NULL) == EQF_OK);
+    extent = calls->plan_extent;
+    EXPECT(extent.size % extent.align == 0);
+    calls->memory = allocate(extent);
+    EXPECT(eqf_plan_init(NULL, extent.size, &model, &config, &plan, &diag) == EQF_ERROR_NULL && names(&diag, "mem"));
+    EXPECT(eqf_plan_init(calls->memory + 1, extent.size, &model, &config, &plan, &diag) == EQF_ERROR_ALIGNMENT);
+    EXPECT(eqf_plan_init(calls->memory, extent.size - 1, &model, &config, &plan, &diag) == EQF_ERROR_WORKSPACE);
+    EXPECT(names(&diag, "mem") && diag.value == (double)extent.size);
+    EXPECT(eqf_plan_init(calls->memory, extent.size, &model, &config, NULL, &diag) == EQF_ERROR_NULL);
+    EXPECT(eqf_plan_init(calls->memory, extent.size, &model, &config, (eqf_plan **)(void *)calls->memory, &diag)
+           == EQF_ERROR_OVERLAP);
+    model.weights = (const double *)(const void *)calls->memory;
+    memcpy(calls->memory, WEIGHTS, sizeof WEIGHTS);
+    EXPECT(eqf_plan_init(calls->memory, extent.size, &model, &config, &plan, &diag) == EQF_ERROR_OVERLAP);
+    model.weights = WEIGHTS;
+    EXPECT(plan == NULL);
+    EXPECT(eqf_plan_init(calls->memory, extent.size, &model, &config, &calls->plan, &diag) == EQF_OK);
+
+    EXPECT(eqf_workspace_extent(NULL, 1, &extent) == EQF_ERROR_NULL);
+    EXPECT(eqf_workspace_extent(calls->plan, 1, NULL) == EQF_ERROR_NULL);
+    EXPECT(eqf_workspace_extent((const eqf_plan *)(const void *)&model, 1, &extent) == EQF_ERROR_ARGUMENT);
+    EXPECT(eqf_workspace_extent_f32((const eqf_plan_f32 *)(const void *)calls->plan, 1, &extent) == EQF_ERROR_ARGUMENT);
+    EXPECT(eqf_workspace_extent(calls->plan, SAMPLES, &calls->work_extent) == EQF_OK);
+    calls->work = allocate(calls->work_extent);
+}
+
+static void fill(struct calls *calls)
+{
+    int i;
+    for (i = 0; i < REALS; i++) {
+        calls->in[i] = 0.3 * i - 0.1 * (i % 3) * i;
+        calls->out[i] = -77.0;
+    }
+    for (i = 0; i < SAMPLES; i++) calls->numbers[i] = -78.0;
+}
+
+static int untouched(const struct calls *calls)
+{
+    int i;
+    for (i = 0; i < REALS; i++) if (calls->out[i] != -77.0) return 0;
+    for (i = 0; i < SAMPLES; i++) if (calls->numbers[i] != -78.0) return 0;
+    return 1;
+}
+
+#define REFUSED(call, status, argument)                                                                              \
+    do {                                                                                                             \
+        fill(&c);                                                                                                    \
+        EXPECT((call) == (status));                                                                                  \
+        EXPECT(names(&diag, argument));                                                                              \
+        EXPECT(untouched(&c));                                                                                       \
+    } while (0)
+
+#define WORK c.work, c.work_extent.size, &diag
+
+static void computations(struct calls c)
+{
+    eqf_diag diag;
+    double bad[REALS] = {0.0};
+    double *odd = (double *)(void *)((char *)c.out + 4);
+    const size_t huge = (size_t)-1 / 4;
+    bad[5] = INFINITY;
+    REFUSED(eqf_forward(NULL, SAMPLES, c.in, c.out, c.numbers, WORK), EQF_ERROR_NULL, "plan");
+    REFUSED(eqf_forward(c.plan, SAMPLES, NULL, c.out, c.numbers, WORK), EQF_ERROR_NULL, "z");
+    REFUSED(eqf_forward(c.plan, SAMPLES, c.in, NULL, c.numbers, WORK), EQF_ERROR_NULL, "x");
+    REFUSED(eqf_inverse(c.plan, SAMPLES, NULL, c.out, c.numbers, WORK), EQF_ERROR_NULL, "x");
+    REFUSED(eqf_inverse(c.plan, SAMPLES, c.in, NULL, c.numbers, WORK), EQF_ERROR_NULL, "z");
+    REFUSED(eqf_log_prob(c.plan, SAMPLES, c.in, NULL, c.out, WORK), EQF_ERROR_NULL, "log_prob");
+    REFUSED(eqf_sample(c.plan, 1, 0, SAMPLES, NULL, c.numbers, WORK), EQF_ERROR_NULL, "x");
+    REFUSED(eqf_field(c.plan, 0.5, SAMPLES, c.in, NULL, c.numbers, WORK), EQF_ERROR_NULL, "v");
+    REFUSED(eqf_radial(c.plan, 0.5, SAMPLES, NULL, c.numbers, NULL, &diag), EQF_ERROR_NULL, "d");
+    REFUSED(eqf_radial(c.plan, 0.5, SAMPLES, c.in, NULL, NULL, &diag), EQF_ERROR_NULL, "phi");
+    REFUSED(eqf_forward(c.plan, SAMPLES, c.in, c.out, c.numbers, NULL, c.work_extent.size, &diag), EQF_ERROR_NULL, "work");
+    REFUSED(eqf_forward(c.plan, 1, c.in, odd, c.numbers, WORK), EQF_ERROR_ALIGNMENT, "x");
+    REFUSED(eqf_forward(c.plan, 1, odd, c.out, c.numbers, WORK), EQF_ERROR_ALIGNMENT, "z");
+    REFUSED(eqf_forward(c.plan, 1, c.in, c.out, odd, WORK), EQF_ERROR_ALIGNMENT, "log_det");
+    REFUSED(eqf_sample(c.plan, 1, 0, SAMPLES, c.out, c.numbers, c.work + 8, c.work_extent.size, &diag),
+            EQF_ERROR_ALIGNMENT, "work");
+    REFUSED(eqf_sample(c.plan, 1, 0, SAMPLES, c.out, c.numbers, c.work, c.work_extent.size - 1, &diag),
+            EQF_ERROR_WORKSPACE, "work");
+    EXPECT(diag.value == (double)c.work_extent.size);
+    REFUSED(eqf_forward(c.plan, huge, c.in, c.out, c.numbers, WORK), EQF_ERROR_SHAPE, "n");
+    REFUSED(eqf_radial(c.plan, 0.5, huge, c.in, c.out, NULL, &diag), EQF_ERROR_SHAPE, "d");
+    REFUSED(eqf_forward(c.plan, SAMPLES, c.out, c.out, c.numbers, WORK), EQF_ERROR_OVERLAP, "x");
+    REFUSED(eqf_inverse(c.plan, SAMPLES, c.in, c.out, c.out + 3, WORK), EQF_ERROR_OVERLAP, "log_det");
+    REFUSED(eqf_log_prob(c.plan, 1, c.in, c.numbers, (double *)(void *)c.work, WORK), EQF_ERROR_OVERLAP, "work");
+    REFUSED(eqf_sample(c.plan, 1, 0, 1, (double *)(void *)c.memory, NULL, WORK), EQF_ERROR_OVERLAP, "x");
+    REFUSED(eqf_radial(c.plan, 0.5, SAMPLES, c.in, c.out, c.out + 1, &diag), EQF_ERROR_OVERLAP, "dphi");
+    fill(&c);
+    EXPECT(eqf_sample(c.plan, 1, 0, SAMPLES, c.out, NULL, c.work, c.work_extent.size, (eqf_diag *)(void *)c.out)
+           == EQF_ERROR_OVERLAP);
+    EXPECT(eqf_sample(c.plan, 1, 0, SAMPLES, c.out, NULL, c.work, c.work_extent.size, (eqf_diag *)(void *)odd)
+           == EQF_ERROR_ALIGNMENT);
+    EXPECT(untouched(&c));
+    REFUSED(eqf_forward(c.plan, SAMPLES, bad, c.out, c.numbers, WORK), EQF_ERROR_NON_FINITE, "z");
+    EXPECT(diag.index == 5 && diag.value > 0.0 && isinf(diag.value));
+    bad[5] = NAN;
+    REFUSED(eqf_inverse(c.plan, SAMPLES, bad, c.out, c.numbers, WORK), EQF_ERROR_NON_FINITE, "x");
+    REFUSED(eqf_log_prob(c.plan, SAMPLES, bad, c.numbers, c.out, WORK), EQF_ERROR_NON_FINITE, "x");
+    REFUSED(eqf_field(c.plan, 0.5, SAMPLES, bad, c.out, c.numbers, WORK), EQF_ERROR_NON_FINITE, "x");
+    REFUSED(eqf_field(c.plan, 1.5, SAMPLES, c.in, c.out, c.numbers, WORK), EQF_ERROR_ARGUMENT, "t");
+    REFUSED(eqf_field(c.plan, NAN, SAMPLES, c.in, c.out, c.numbers, WORK), EQF_ERROR_NON_FINITE, "t");
+    REFUSED(eqf_radial(c.plan, 0.5, REALS, bad, c.out, NULL, &diag), EQF_ERROR_NON_FINITE, "d");
+    bad[5] = -1.0;
+    REFUSED(eqf_radial(c.plan, 0.5, REALS, bad, c.out, NULL, &diag), EQF_ERROR_ARGUMENT, "d");
+    EXPECT(diag.index == 5 && diag.value == -1.0);
+
+    EXPECT(eqf_forward(c.plan, 0, NULL, NULL, NULL, NULL, 0, NULL) == EQF_OK);
+    EXPECT(eqf_inverse(c.plan, 0, NULL, NULL, NULL, NULL, 0, NULL) == EQF_OK);
+    EXPECT(eqf_log_prob(c.plan, 0, NULL, NULL, NULL, NULL, 0, NULL) == EQF_OK);
+    EXPECT(eqf_sample(c.plan, 1, 0, 0, NULL, NULL, NULL, 0, NULL) == EQF_OK);
+    EXPECT(eqf_field(c.plan, 0.5, 0, NULL, NULL, NULL, NULL, 0, NULL) == EQF_OK);
+    EXPECT(eqf_radial(c.plan, 0.5, 0, NULL, NULL, NULL, NULL) == EQF_OK);
+    fill(&c);
+    EXPECT(eqf_forward(c.plan, SAMPLES, c.in, c.out, NULL, WORK) == EQF_OK && !untouched(&c));
+}
+
+/* A step limit that nothing can meet: all samples fail, none is written. */
+static void convergence(struct calls c)
+{
+    eqf_model model = model_of();
+    eqf_config config = config_of();
+    eqf_diag diag;
+    config.integrator = EQF_INTEGRATOR_DOPRI5;
+    config.max_steps = 1;
+    config.rtol = config.atol = 1e-13;
+    EXPECT(eqf_plan_extent(&model, &config, &c.plan_extent, NULL) == EQF_OK);
+    c.memory = allocate(c.plan_extent);
+    EXPECT(eqf_plan_init(c.memory, c.plan_extent.size, &model, &config, &c.plan, NULL) == EQF_OK);
+    EXPECT(eqf_workspace_extent(c.plan, SAMPLES, &c.work_extent) == EQF_OK);
+    c.work = allocate(c.work_extent);
+    REFUSED(eqf_forward(c.plan, SAMPLES, c.in, c.out, c.numbers, WORK), EQF_ERROR_CONVERGENCE, "z");
+    EXPECT(diag.index == 0 && diag.value < 1.0);
+}
+
+static void particles(struct calls c)
+{
+    double bad[REALS] = {0.0};
+    bad[1] = NAN;
+    fill(&c);
+    EXPECT(eqf_remove_com(SAMPLES, 0, D, c.out, NULL) == EQF_ERROR_SHAPE);
+    EXPECT(eqf_remove_com(SAMPLES, N, 4, c.out, NULL) == EQF_ERROR_SHAPE);
+    EXPECT(eqf_remove_com((size_t)-1, N, D, c.out, NULL) == EQF_ERROR_SHAPE);
+    EXPECT(eqf_remove_com(SAMPLES, N, D, NULL, NULL) == EQF_ERROR_NULL);
+    EXPECT(eqf_remove_com(SAMPLES, N, D, c.out, c.out + 1) == EQF_ERROR_OVERLAP);
+    EXPECT(eqf_remove_com(SAMPLES, N, D, bad, c.numbers) == EQF_ERROR_NON_FINITE);
+    EXPECT(eqf_prior_log_prob(SAMPLES, N, D, NULL, c.numbers) == EQF_ERROR_NULL);
+    EXPECT(eqf_prior_log_prob(SAMPLES, N, D, c.in, NULL) == EQF_ERROR_NULL);
+    EXPECT(eqf_prior_log_prob(SAMPLES, N, D, c.out, c.out) == EQF_ERROR_OVERLAP);
+    EXPECT(eqf_prior_log_prob(SAMPLES, N, D, bad, c.numbers) == EQF_ERROR_NON_FINITE);
+    EXPECT(eqf_prior_sample(1, 0, SAMPLES, N, D, NULL) == EQF_ERROR_NULL);
+    EXPECT(eqf_prior_sample(1, 0, SAMPLES, N, 0, c.out) == EQF_ERROR_SHAPE);
+    EXPECT(untouched(&c));
+    EXPECT(eqf_remove_com(0, N, D, NULL, NULL) == EQF_OK);
+    EXPECT(eqf_prior_log_prob(0, N, D, NULL, NULL) == EQF_OK);
+    EXPECT(eqf_prior_sample(1, 0, 0, N, D, NULL) == EQF_OK);
+}
+
+static void potentials(struct calls c)
+{
+    eqf_double_well_params well, hot;
+    eqf_lennard_jones_params lj, flat;
+    double bad[REALS] = {0.0};
+    bad[7] = INFINITY;
+    fill(&c);
+    EXPECT(eqf_double_well_dw4(NULL) == EQF_ERROR_NULL);
+    EXPECT(eqf_lennard_jones_lj13(NULL) == EQF_ERROR_NULL);
+    EXPECT(eqf_double_well_dw4(&well) == EQF_OK && well.b == -4.0 && well.c == 0.9 && well.d0 == 4.0);
+    EXPECT(eqf_lennard_jones_lj13(&lj) == EQF_OK && lj.epsilon == 2.0 && lj.oscillator == 1.0);
+    hot = well;
+    hot.tau = 0.0;
+    flat = lj;
+    flat.r_m = NAN;
+    EXPECT(eqf_double_well(&hot, SAMPLES, N, D, c.in, c.numbers, c.out) == EQF_ERROR_ARGUMENT);
+    EXPECT(eqf_lennard_jones(&flat, SAMPLES, N, D, c.in, c.numbers, c.out) == EQF_ERROR_NON_FINITE);
+    EXPECT(eqf_double_well(NULL, SAMPLES, N, D, c.in, c.numbers, c.out) == EQF_ERROR_NULL);
+    EXPECT(eqf_double_well(&well, SAMPLES, N, D, NULL, c.numbers, c.out) == EQF_ERROR_NULL);
+    EXPECT(eqf_lennard_jones(&lj, SAMPLES, N, D, c.in, NULL, c.out) == EQF_ERROR_NULL);
+    EXPECT(eqf_lennard_jones(&lj, SAMPLES, N, D, c.in, c.numbers, c.in) == EQF_ERROR_OVERLAP);
+    EXPECT(eqf_lennard_jones(&lj, SAMPLES, N, 9, c.in, c.numbers, c.out) == EQF_ERROR_SHAPE);
+    EXPECT(eqf_double_well(&well, SAMPLES, N, D, bad, c.numbers, c.out) == EQF_ERROR_NON_FINITE);
+    EXPECT(untouched(&c));
+    EXPECT(eqf_double_well(&well, 0, N, D, NULL, NULL, NULL) == EQF_OK);
+    EXPECT(eqf_double_well(&well, SAMPLES, N, D, c.in, c.numbers, NULL) == EQF_OK && c.numbers[0] != -78.0);
+}
+
+static void library(void)
+{
+    EXPECT(eqf_version_number() == EQF_VERSION_NUMBER);
+    EXPECT(eqf_abi() == EQF_ABI);
+    EXPECT(strlen(eqf_version_string()) >= 5);
+    EXPECT(eqf_has_feature("dopri5") == 1 && eqf_has_feature("tables") == 0 && eqf_has_feature(NULL) == 0);
+    EXPECT(strcmp(eqf_status_string(EQF_OK), "success") == 0);
+    EXPECT(strcmp(eqf_status_string(12345), "unknown status") == 0);
+    EXPECT(strcmp(eqf_argument_string(-1), "unknown argument") == 0);
+}
+
+int main(void)
+{
+    struct calls calls;
+    library();
+    structures();
+    versions();
+    files();
+    plans(&calls);
+    if (failures) return 1;
+    computations(calls);
+    convergence(calls);
+    particles(calls);
+    potentials(calls);
+    return failures ? 1 : 0;
+}

@@ -1,0 +1,418 @@
+//! What a plan does with a batch.
+
+use super::memory::{Input, Output, Region, check_disjoint, product, region_of};
+use super::plan::{self, Header, eqf_plan, eqf_plan_f32};
+use super::status::{Diag, eqf_diag, report};
+use crate::error::{Argument, Error, Status};
+use crate::lanes::Real;
+use core::ffi::c_void;
+
+/// The part of a call's arguments that all calls have.
+struct Common<P> {
+    plan: *const P,
+    n: usize,
+    work: *mut c_void,
+    work_len: usize,
+}
+
+/// A call on a batch: plan and workspace are checked, sizes known.
+struct Batch<'a, R: Real> {
+    header: &'a Header<R>,
+    n: usize,
+    /// Reals of `[n][N][D]`.
+    reals: usize,
+    work: Output<R::Lanes>,
+    diag: Diag,
+}
+
+impl<R: Real> Batch<'_, R> {
+    /// # Safety
+    /// The plan is one of this precision, the workspace has its length.
+    unsafe fn begin<P>(common: Common<P>, diag: Diag) -> Result<Self, Error> {
+        let Common { plan, n, work, work_len } = common;
+        // SAFETY: by contract.
+        let header = unsafe { plan::borrow::<R>(plan.cast())? };
+        let reals = product(n, &[header.plan.shape().coordinates()])?;
+        let vectors = if n == 0 { 0 } else { header.plan.workspace_extent(n)? };
+        let work = Output::new(Argument::Work, work.cast(), vectors)?;
+        let needed = product(vectors, &[size_of::<R::Lanes>()])?;
+        if work_len < needed {
+            return Err(Error::new(Status::Workspace, Argument::Work, needed as f64));
+        }
+        Ok(Batch { header, n, reals, work, diag })
+    }
+
+    fn check_disjoint(&self, [a, b, c]: [Region; 3]) -> Result<(), Error> {
+        check_disjoint(&[self.header.region(), a, b, c, self.work.region, self.diag.region()])
+    }
+}
+
+/// The slice of an optional output.
+///
+/// # Safety
+/// That of [`Output::slice`].
+unsafe fn optional_slice<'a, T>(output: Option<Output<T>>) -> Option<&'a mut [T]> {
+    // SAFETY: by contract.
+    output.map(|output| unsafe { output.slice() })
+}
+
+/// # Safety
+/// That of [`eqf_forward`].
+unsafe fn forward<P, R: Real>(
+    common: Common<P>,
+    z: *const R,
+    x: *mut R,
+    log_det: *mut R,
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let batch = unsafe { Batch::<R>::begin(common, diag)? };
+    let z = Input::new(Argument::Z, z, batch.reals)?;
+    let x = Output::new(Argument::X, x, batch.reals)?;
+    let log_det = Output::optional(Argument::LogDet, log_det, batch.n)?;
+    batch.check_disjoint([z.region, x.region, region_of(&log_det)])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe { batch.header.plan.forward(z.slice(), x.slice(), optional_slice(log_det), batch.work.slice()) }
+}
+
+/// # Safety
+/// That of [`eqf_inverse`].
+unsafe fn inverse<P, R: Real>(
+    common: Common<P>,
+    x: *const R,
+    z: *mut R,
+    log_det: *mut R,
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let batch = unsafe { Batch::<R>::begin(common, diag)? };
+    let x = Input::new(Argument::X, x, batch.reals)?;
+    let z = Output::new(Argument::Z, z, batch.reals)?;
+    let log_det = Output::optional(Argument::LogDet, log_det, batch.n)?;
+    batch.check_disjoint([x.region, z.region, region_of(&log_det)])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe { batch.header.plan.inverse(x.slice(), z.slice(), optional_slice(log_det), batch.work.slice()) }
+}
+
+/// # Safety
+/// That of [`eqf_log_prob`].
+unsafe fn log_prob<P, R: Real>(
+    common: Common<P>,
+    x: *const R,
+    log_prob: *mut R,
+    grad: *mut R,
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let batch = unsafe { Batch::<R>::begin(common, diag)? };
+    let x = Input::new(Argument::X, x, batch.reals)?;
+    let log_prob = Output::new(Argument::LogProb, log_prob, batch.n)?;
+    let grad = Output::optional(Argument::Gradient, grad, batch.reals)?;
+    batch.check_disjoint([x.region, log_prob.region, region_of(&grad)])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe {
+        let (log_prob, grad) = (log_prob.slice(), optional_slice(grad));
+        batch.header.plan.log_prob(x.slice(), log_prob, grad, batch.work.slice())
+    }
+}
+
+/// # Safety
+/// That of [`eqf_sample`].
+unsafe fn sample<P, R: Real>(
+    common: Common<P>,
+    [seed, first]: [u64; 2],
+    x: *mut R,
+    log_prob: *mut R,
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let batch = unsafe { Batch::<R>::begin(common, diag)? };
+    let x = Output::new(Argument::X, x, batch.reals)?;
+    let log_prob = Output::optional(Argument::LogProb, log_prob, batch.n)?;
+    batch.check_disjoint([x.region, region_of(&log_prob), Region::NONE])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe {
+        let log_prob = optional_slice(log_prob);
+        batch.header.plan.sample(seed, first, x.slice(), log_prob, batch.work.slice())
+    }
+}
+
+/// # Safety
+/// That of [`eqf_field`].
+unsafe fn field<P, R: Real>(
+    common: Common<P>,
+    t: R,
+    x: *const R,
+    v: *mut R,
+    div: *mut R,
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let batch = unsafe { Batch::<R>::begin(common, diag)? };
+    let x = Input::new(Argument::X, x, batch.reals)?;
+    let v = Output::new(Argument::Velocity, v, batch.reals)?;
+    let div = Output::optional(Argument::Divergence, div, batch.n)?;
+    batch.check_disjoint([x.region, v.region, region_of(&div)])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe { batch.header.plan.field(t, x.slice(), v.slice(), optional_slice(div), batch.work.slice()) }
+}
+
+/// # Safety
+/// That of [`eqf_radial`].
+unsafe fn radial<P, R: Real>(
+    plan: *const P,
+    n: usize,
+    t: R,
+    d: *const R,
+    [phi, dphi]: [*mut R; 2],
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let header = unsafe { plan::borrow::<R>(plan.cast())? };
+    let d = Input::new(Argument::Distance, d, n)?;
+    let phi = Output::new(Argument::Phi, phi, n)?;
+    let dphi = Output::optional(Argument::PhiSlope, dphi, n)?;
+    check_disjoint(&[header.region(), d.region, phi.region, region_of(&dphi), diag.region()])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe { header.plan.radial(t, d.slice(), phi.slice(), optional_slice(dphi)) }
+}
+
+/// Maps latent z to configurations x = F(z) and computes log_det = log|det dF/dz|.
+///
+/// F(z) = x(1), where dx/dt = v(x,t) and x(0) = z; the determinant is that on the subspace of zero centre of mass,
+/// which F does not move. `z` and `x` are [n][N][D] in the unit of length of the model, `log_det` is [n] or NULL.
+/// With `n` 0 all arrays and `work` may be NULL; `diag` always may. `work` has the size and alignment of
+/// eqf_workspace_extent(). A finite sample whose trajectory overflows comes out as NaN or infinite in its own row
+/// only. Cost a sample with RK4: 4 steps N (N-1)/2 radial functions.
+///
+/// Errors, in the order of the checks: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow)
+/// for each array; EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where
+/// `work_len` is too short (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z`
+/// (diag's index is that of the number); EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's index is the
+/// sample, its value the time reached). No output is written then. Threads may share `plan`, each with a
+/// workspace and outputs of its own. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_forward(
+    plan: *const eqf_plan,
+    n: usize,
+    z: *const f64,
+    x: *mut f64,
+    log_det: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| forward(common, z, x, log_det, diag)) }
+}
+
+/// Single-precision twin of eqf_forward(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_forward_f32(
+    plan: *const eqf_plan_f32,
+    n: usize,
+    z: *const f32,
+    x: *mut f32,
+    log_det: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| forward(common, z, x, log_det, diag)) }
+}
+
+/// Maps configurations x back to latent z and computes log_det = log|det dz/dx|.
+///
+/// Integrates dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD). `x` and `z` are [n][N][D], `log_det` is
+/// [n] or NULL. Otherwise, errors (EQF_ERROR_NON_FINITE is about `x`) and threads included, as eqf_forward().
+/// Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_inverse(
+    plan: *const eqf_plan,
+    n: usize,
+    x: *const f64,
+    z: *mut f64,
+    log_det: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| inverse(common, x, z, log_det, diag)) }
+}
+
+/// Single-precision twin of eqf_inverse(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_inverse_f32(
+    plan: *const eqf_plan_f32,
+    n: usize,
+    x: *const f32,
+    z: *mut f32,
+    log_det: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| inverse(common, x, z, log_det, diag)) }
+}
+
+/// Log-density of the flow at configurations x, and its gradient (the score).
+///
+/// log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi) + log|det dz/dx| with z as in eqf_inverse(), with respect to the
+/// Lebesgue measure on the subspace of zero centre of mass; the centre of mass of `x` is ignored. `x` is [n][N][D],
+/// `log_prob` [n]; `grad` = d log_prob/dx is [n][N][D] or NULL, and exact for the discretised log-density with
+/// RK4. A gradient costs about 4 inverse passes. Otherwise, errors (EQF_ERROR_NON_FINITE is about `x`) and
+/// threads included, as eqf_forward(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_log_prob(
+    plan: *const eqf_plan,
+    n: usize,
+    x: *const f64,
+    log_prob: *mut f64,
+    grad: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| self::log_prob(common, x, log_prob, grad, diag)) }
+}
+
+/// Single-precision twin of eqf_log_prob(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_log_prob_f32(
+    plan: *const eqf_plan_f32,
+    n: usize,
+    x: *const f32,
+    log_prob: *mut f32,
+    grad: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| self::log_prob(common, x, log_prob, grad, diag)) }
+}
+
+/// Draws the samples first, first + 1, ..., first + n - 1 of a seed, with their log-density.
+///
+/// x = F(z) with z from eqf_prior_sample() and log_prob = log rho(z) - log|det dF/dz|. Sample i of a seed has the
+/// same bits whatever `first`, `n` and the machine are. `x` is [n][N][D], `log_prob` [n] or NULL. Otherwise,
+/// errors (but there is no input that could be non-finite) and threads included, as eqf_forward(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_sample(
+    plan: *const eqf_plan,
+    seed: u64,
+    first: u64,
+    n: usize,
+    x: *mut f64,
+    log_prob: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| sample(common, [seed, first], x, log_prob, diag)) }
+}
+
+/// Single-precision twin of eqf_sample(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_sample_f32(
+    plan: *const eqf_plan_f32,
+    seed: u64,
+    first: u64,
+    n: usize,
+    x: *mut f32,
+    log_prob: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| sample(common, [seed, first], x, log_prob, diag)) }
+}
+
+/// Velocity v_i = sum over j != i of phi(d_ij, t) (x_i - x_j) of the field at time t, and its divergence
+/// div = sum over i != j of [ d_ij phi'(d_ij, t) + D phi(d_ij, t) ].
+///
+/// `t` is in [0, 1]; `x` and `v` are [n][N][D], `div` is [n] or NULL. Otherwise, threads included, as
+/// eqf_forward(); further errors: EQF_ERROR_ARGUMENT and EQF_ERROR_NON_FINITE for `t`. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_field(
+    plan: *const eqf_plan,
+    t: f64,
+    n: usize,
+    x: *const f64,
+    v: *mut f64,
+    div: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| field(common, t, x, v, div, diag)) }
+}
+
+/// Single-precision twin of eqf_field(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_field_f32(
+    plan: *const eqf_plan_f32,
+    t: f32,
+    n: usize,
+    x: *const f32,
+    v: *mut f32,
+    div: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| field(common, t, x, v, div, diag)) }
+}
+
+/// The radial function phi(d, t) of the model (see eqf_model) and its derivative in d, for n distances.
+///
+/// `t` is in [0, 1]; `d` >= 0 and `phi` are [n], `dphi` is [n] or NULL; needs no workspace. With `n` 0 the arrays
+/// may be NULL; `diag` always may. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_SHAPE,
+/// EQF_ERROR_OVERLAP; EQF_ERROR_ARGUMENT for `plan`, `t` and negative distances; EQF_ERROR_NON_FINITE for `t` and
+/// `d`. No output is written then. Threads may share `plan`, each with outputs of its own. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_radial(
+    plan: *const eqf_plan,
+    t: f64,
+    n: usize,
+    d: *const f64,
+    phi: *mut f64,
+    dphi: *mut f64,
+    diag: *mut eqf_diag,
+) -> i32 {
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| radial(plan, n, t, d, [phi, dphi], diag)) }
+}
+
+/// Single-precision twin of eqf_radial(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_radial_f32(
+    plan: *const eqf_plan_f32,
+    t: f32,
+    n: usize,
+    d: *const f32,
+    phi: *mut f32,
+    dphi: *mut f32,
+    diag: *mut eqf_diag,
+) -> i32 {
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| radial(plan, n, t, d, [phi, dphi], diag)) }
+}

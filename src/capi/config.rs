@@ -1,0 +1,130 @@
+//! How a plan integrates.
+
+use super::memory::Region;
+use super::status::status_of;
+use super::versioned::{self, Versioned};
+use crate::error::{Argument, Error, Status};
+use crate::flow::{Config, Integrator};
+use core::mem::offset_of;
+
+/// Classical 4th-order Runge-Kutta with a fixed number of equal steps.
+pub const EQF_INTEGRATOR_RK4: i32 = 0;
+/// Dormand-Prince 5(4): exact for the differential equation to the tolerances.
+pub const EQF_INTEGRATOR_DOPRI5: i32 = 1;
+/// Log-determinant by the integrator's own quadrature of the divergence.
+pub const EQF_LOG_DET_TRACE: i32 = 0;
+/// Exact log-determinant of the discrete map. Not yet supported.
+pub const EQF_LOG_DET_JACOBIAN: i32 = 1;
+/// Inverse by integrating backwards.
+pub const EQF_INVERSE_BACKWARD: i32 = 0;
+/// Exact inverse of the discrete map. Not yet supported.
+pub const EQF_INVERSE_EXACT: i32 = 1;
+/// The library chooses; at present as EQF_RADIAL_EXACT.
+pub const EQF_RADIAL_AUTO: i32 = 0;
+/// The radial function as the sum over all Gaussians.
+pub const EQF_RADIAL_EXACT: i32 = 1;
+/// The radial function from compiled tables. Not yet supported.
+pub const EQF_RADIAL_TABLE: i32 = 2;
+
+/// How a plan integrates, for both precisions. Fill with eqf_config_init(), then change what is to differ.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct eqf_config {
+    /// Size of this structure in bytes; eqf_config_init() sets it.
+    pub struct_size: u32,
+    /// EQF_INTEGRATOR_RK4 (initial) or EQF_INTEGRATOR_DOPRI5.
+    pub integrator: i32,
+    /// Steps of EQF_INTEGRATOR_RK4, 1 to 65536; initially 20.
+    pub steps: u32,
+    /// EQF_LOG_DET_TRACE (initial) or EQF_LOG_DET_JACOBIAN.
+    pub log_det: i32,
+    /// EQF_INVERSE_BACKWARD (initial) or EQF_INVERSE_EXACT.
+    pub inverse: i32,
+    /// EQF_RADIAL_AUTO (initial), EQF_RADIAL_EXACT or EQF_RADIAL_TABLE.
+    pub radial: i32,
+    /// Tolerance of EQF_RADIAL_TABLE, which is not yet supported; 0 lets the library choose. Ignored otherwise.
+    pub table_tolerance: f64,
+    /// Relative tolerance of EQF_INTEGRATOR_DOPRI5, at least 0; initially 1e-8. Ignored by others.
+    pub rtol: f64,
+    /// Absolute tolerance of EQF_INTEGRATOR_DOPRI5, above 0; initially 1e-8. Ignored by others.
+    pub atol: f64,
+    /// Most attempted steps a sample of EQF_INTEGRATOR_DOPRI5; initially 10000. Ignored by others.
+    pub max_steps: u64,
+    /// Zero.
+    pub reserved: [u64; 8],
+}
+
+// SAFETY: the first field is `struct_size`, and every field takes any bits.
+unsafe impl Versioned for eqf_config {
+    const NAME: Argument = Argument::Config;
+    const MINIMUM: usize = offset_of!(eqf_config, reserved);
+
+    fn initial(struct_size: u32) -> Self {
+        eqf_config {
+            struct_size,
+            integrator: EQF_INTEGRATOR_RK4,
+            steps: 20,
+            log_det: EQF_LOG_DET_TRACE,
+            inverse: EQF_INVERSE_BACKWARD,
+            radial: EQF_RADIAL_AUTO,
+            table_tolerance: 0.0,
+            rtol: 1e-8,
+            atol: 1e-8,
+            max_steps: 10_000,
+            reserved: [0; 8],
+        }
+    }
+
+    fn reserved_is_zero(&self) -> bool {
+        self.reserved == [0; 8]
+    }
+}
+
+impl eqf_config {
+    fn check_modes(&self) -> Result<(), Error> {
+        for (argument, value, supported, known) in [
+            (Argument::LogDetKind, self.log_det, EQF_LOG_DET_TRACE, EQF_LOG_DET_JACOBIAN),
+            (Argument::InverseKind, self.inverse, EQF_INVERSE_BACKWARD, EQF_INVERSE_EXACT),
+            (Argument::Radial, self.radial, EQF_RADIAL_EXACT, EQF_RADIAL_TABLE),
+        ] {
+            if !(0..=known).contains(&value) {
+                return Err(Error::new(Status::Argument, argument, f64::from(value)));
+            }
+            if value > supported {
+                return Err(Error::new(Status::Unsupported, argument, f64::from(value)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The caller's configuration, checked, and its region.
+///
+/// # Safety
+/// `config` is NULL or a structure with a true `struct_size`.
+pub(super) unsafe fn borrow(config: *const eqf_config) -> Result<(Config, Region), Error> {
+    // SAFETY: by this contract.
+    let (given, _, region) = unsafe { versioned::read(config)? };
+    given.check_modes()?;
+    let integrator = match given.integrator {
+        EQF_INTEGRATOR_RK4 => Integrator::Rk4 { steps: given.steps as usize },
+        EQF_INTEGRATOR_DOPRI5 => Integrator::Dopri5 {
+            rtol: given.rtol,
+            atol: given.atol,
+            max_steps: usize::try_from(given.max_steps).unwrap_or(usize::MAX),
+        },
+        other => return Err(Error::new(Status::Argument, Argument::Integrator, f64::from(other))),
+    };
+    Ok((Config { integrator }, region))
+}
+
+/// Fills a configuration with the paper's setting: 20 RK4 steps with the trace log-determinant.
+///
+/// Call it as eqf_config_init(&config, sizeof config); it writes exactly that many bytes. Errors:
+/// EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size. Any thread may call it on a
+/// structure of its own. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_config_init(config: *mut eqf_config, size: usize) -> i32 {
+    // SAFETY: `size` bytes by the documented contract.
+    status_of(unsafe { versioned::initialize(config, size) })
+}

@@ -1,0 +1,31 @@
+//! The C functions of `include/eqflow.h`: the only place where raw pointers become slices.
+//!
+//! Each topic has one generic implementation for both precisions and thin `extern "C"` wrappers. A wrapper's
+//! documentation is what the header says: cbindgen copies it there. Every pointer is checked for NULL, alignment
+//! and overlap before anything is read through it or written.
+
+#![allow(unsafe_code)] // pointers from C
+#![allow(non_camel_case_types)] // types have their C names
+#![allow(clippy::missing_safety_doc)] // each function's documented pointer rules are its safety contract
+
+mod compute;
+mod config;
+mod library;
+mod memory;
+mod model;
+#[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
+mod panic;
+mod particles;
+mod plan;
+mod potential;
+mod status;
+mod versioned;
+
+pub use compute::*;
+pub use config::*;
+pub use library::*;
+pub use model::*;
+pub use particles::*;
+pub use plan::*;
+pub use potential::*;
+pub use status::*;
