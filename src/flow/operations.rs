@@ -161,6 +161,8 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
     ///
     /// On a fixed grid the gradient is the exact one of the discretised log-density; an adaptive plan solves the
     /// score's own differential equation to the same tolerances. Cost with gradient: about 4 inverse passes.
+    /// Where the square of a coordinate overflows (beyond 1e154, or 1e19 in `f32`) the log-density is minus
+    /// infinity and the gradient is lost: NaN in that sample's row only, or [`Status::Convergence`].
     ///
     /// # Errors
     /// As [`Plan::forward`].

@@ -88,7 +88,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
     ///
     /// # Errors
     /// Those of [`Plan::extent`]; [`Status::Workspace`] where `storage` is too short (the value is what it takes);
-    /// [`Status::NonFinite`] where a parameter overflows `R`.
+    /// [`Status::NonFinite`] where a parameter overflows `R`, [`Status::Argument`] where `atol` underflows to zero.
     pub fn new(model: &Model<'_>, config: &Config, mut storage: S) -> Result<Self, Error>
     where
         S: DerefMut,
@@ -97,6 +97,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         if storage.len() < needed {
             return Err(Error::new(Status::Workspace, Argument::Memory, needed as f64));
         }
+        check_tolerances::<R>(config)?;
         let layout = Layout::of(model, config);
         write_parameters(model, &layout, &mut storage[..needed])?;
         let eps = R::from_f64(model.eps);
@@ -263,10 +264,10 @@ fn kernel<'a, R: Real>(basis: Basis, eps: R, layout: &Layout, storage: &'a [R]) 
 
 /// Converts the model's parameters to `R`, failing where one of them overflows.
 fn write_parameters<R: Real>(model: &Model<'_>, layout: &Layout, storage: &mut [R]) -> Result<(), Error> {
-    let mut write = |array, argument, values: &mut dyn Iterator<Item = f64>| {
+    let mut write = |array, argument, values: &mut dyn Iterator<Item = f64>, convert: fn(f64) -> f64| {
         let slots = &mut storage[layout.range(array)];
         for (index, (slot, value)) in slots.iter_mut().zip(values).enumerate() {
-            *slot = R::from_f64(value);
+            *slot = R::from_f64(convert(value));
             if !slot.is_finite() {
                 return Err(Error::at(Status::NonFinite, argument, index, value));
             }
@@ -274,12 +275,27 @@ fn write_parameters<R: Real>(model: &Model<'_>, layout: &Layout, storage: &mut [
         Ok(())
     };
     let scale = |gamma: f64| SQRT_LOG2_E / gamma;
-    write(array::MEAN, Argument::Mu, &mut model.mu.iter())?;
-    write(array::SCALE, Argument::Gamma, &mut model.gamma.iter().map(scale))?;
-    write(array::TIME_MEAN, Argument::MuTime, &mut model.mu_time.iter())?;
-    write(array::TIME_SCALE, Argument::GammaTime, &mut model.gamma_time.iter().map(scale))?;
-    write(array::LEVEL, Argument::Bias, &mut (0..layout.n_time).map(|l| level(model, l)))?;
-    write(array::WEIGHTS, Argument::Weights, &mut model.weights.iter())
+    let same = |value: f64| value;
+    write(array::MEAN, Argument::Mu, &mut model.mu.iter(), same)?;
+    write(array::SCALE, Argument::Gamma, &mut model.gamma.iter(), scale)?;
+    write(array::TIME_MEAN, Argument::MuTime, &mut model.mu_time.iter(), same)?;
+    write(array::TIME_SCALE, Argument::GammaTime, &mut model.gamma_time.iter(), scale)?;
+    write(array::WEIGHTS, Argument::Weights, &mut model.weights.iter(), same)?;
+    write(array::LEVEL, Argument::Bias, &mut (0..layout.n_time).map(|l| level(model, l)), same)
+}
+
+/// Fails where a tolerance overflows `R`, or the absolute one underflows: the error norm would be NaN.
+fn check_tolerances<R: Real>(config: &Config) -> Result<(), Error> {
+    let Integrator::Dopri5 { rtol, atol, .. } = config.integrator else { return Ok(()) };
+    for (argument, value) in [(Argument::Rtol, rtol), (Argument::Atol, atol)] {
+        if !R::from_f64(value).is_finite() {
+            return Err(Error::new(Status::NonFinite, argument, value));
+        }
+    }
+    if R::from_f64(atol) == R::from_f64(0.0) {
+        return Err(Error::new(Status::Argument, Argument::Atol, atol));
+    }
+    Ok(())
 }
 
 /// b_l + sum_m W_lm a_m^2.

@@ -73,6 +73,13 @@ pub trait Lanes:
         Self::from_fn(|j| if i == j { value } else { self.lane(j) })
     }
 
+    /// Infinity becomes the largest finite number of its sign; NaN stays NaN.
+    #[inline(always)]
+    fn bounded(self) -> Self {
+        let most = Self::splat(Self::Real::MAX);
+        -(-self.at_most(most)).at_most(most)
+    }
+
     /// The smaller of two lanes; a NaN in `self` stays NaN.
     #[inline(always)]
     fn at_most(self, limit: Self) -> Self {
@@ -235,5 +242,8 @@ mod tests {
         assert_eq!(v.lane(1), 2.0);
         assert!(v.lane(2).is_nan());
         assert_eq!(v.lane(3), -3.0);
+        let v = wide::f64x4::new([1.0, f64::INFINITY, f64::NAN, f64::NEG_INFINITY]).bounded();
+        assert_eq!([v.lane(0), v.lane(1), v.lane(3)], [1.0, f64::MAX, f64::MIN]);
+        assert!(v.lane(2).is_nan());
     }
 }

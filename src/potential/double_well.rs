@@ -64,7 +64,8 @@ impl<V: Lanes> Potential<V> for DoubleWell<V::Real> {
             let q2 = q * q;
             sum += a * q + q2 * (b + c * q2);
             let slope = a + q * (two_b + four_c * q2);
-            V::zero().select_less(d, beta * slope / d, V::zero())
+            // Bounded: an infinite force times a zero coordinate would be NaN.
+            V::zero().select_less(d, (beta * slope / d).bounded(), V::zero())
         });
         beta * sum
     }

@@ -57,6 +57,14 @@ impl<V: Lanes> Potential<V> for LennardJones<V::Real> {
         let depth = V::splat(self.epsilon) * beta;
         let twelve_depth = V::constant(12.0) * depth;
         let r_m2 = V::splat(self.r_m) * V::splat(self.r_m);
+        let spring = V::splat(self.oscillator) * beta;
+        if self.epsilon.to_f64() == 0.0 {
+            // Not zero times the infinite energy of coincident particles, which is NaN.
+            if let Some(gradient) = gradient.as_deref_mut() {
+                gradient.fill(V::zero());
+            }
+            return V::constant(0.5) * spring * tether(shape, spring, x, gradient);
+        }
         let mut pairs = V::zero();
         pair_potential(shape, x, gradient.as_deref_mut(), |square| {
             let inverse = V::constant(1.0) / square;
@@ -64,9 +72,9 @@ impl<V: Lanes> Potential<V> for LennardJones<V::Real> {
             let s6 = s2 * (s2 * s2);
             pairs += s6 * (s6 - V::constant(2.0));
             let force = twelve_depth * (s6 * (V::constant(1.0) - s6)) * inverse;
-            V::zero().select_less(square, force, V::zero())
+            // Bounded: an infinite force times a zero coordinate would be NaN.
+            V::zero().select_less(square, force.bounded(), V::zero())
         });
-        let spring = V::splat(self.oscillator) * beta;
         depth * pairs + V::constant(0.5) * spring * tether(shape, spring, x, gradient)
     }
 }

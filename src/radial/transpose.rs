@@ -63,15 +63,18 @@ impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
         gradient: &mut RadialGradient<'_, V>,
         scratch: &mut [V],
     ) {
+        let reach = self.reach(d);
+        let write = &mut |p: usize, values: Values<V>| write(p, values.constant_beyond(reach, d[p]));
+        let bars = |p: usize| [phi_bar[p], reach.select_less(d[p], V::zero(), slope_bar[p])];
         for_each_block(d, |first, block| match block {
             Block::Many(d) => {
-                let bars: [[V; 2]; BLOCK] =
-                    core::array::from_fn(|u| [phi_bar[first + u], slope_bar[first + u]]);
+                let d = &d.map(|d| d.at_most(reach));
+                let bars: [[V; 2]; BLOCK] = core::array::from_fn(|u| bars(first + u));
                 self.transpose_block::<BLOCK, NORMALIZED>(d, bars, first, write, gradient, scratch);
             }
             Block::One(d) => {
-                let bars = [[phi_bar[first], slope_bar[first]]];
-                self.transpose_block::<1, NORMALIZED>(d, bars, first, write, gradient, scratch);
+                let d = &d.map(|d| d.at_most(reach));
+                self.transpose_block::<1, NORMALIZED>(d, [bars(first)], first, write, gradient, scratch);
             }
         });
     }

@@ -1,6 +1,8 @@
 //! The golden vectors (`tests/vectors/*.json`), made by an independent float64 implementation in NumPy and JAX.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod cases;
+
 use eqflow::field::Shape;
 use eqflow::flow::{Model, Reals};
 use eqflow::radial::Basis;
