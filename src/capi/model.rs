@@ -23,9 +23,9 @@ pub const EQF_ENCODING_LITTLE_ENDIAN: i32 = 1;
 /// The parameters of an equivariant kernel flow for N particles in D dimensions with M radial functions and L
 /// time functions (arXiv:2006.02425), for both precisions:
 ///
-///     v_i(x,t) = sum over j != i of phi(d_ij, t) (x_i - x_j),   d_ij = |x_i - x_j|
-///     phi(d,t) = sum_l R_l(t) [ b_l + sum_m W_lm (K_m(d) + a_m^2) ]
-///     g_m(d)   = exp(-((d - mu_m)/gamma_m)^2),   h_l(t) = exp(-((t - mu_time_l)/gamma_time_l)^2)
+/// - v_i(x,t) = sum over j != i of phi(d_ij, t) (x_i - x_j),   d_ij = |x_i - x_j|
+/// - phi(d,t) = sum_l R_l(t) [ b_l + sum_m W_lm (K_m(d) + a_m^2) ]
+/// - g_m(d)   = exp(-((d - mu_m)/gamma_m)^2),   h_l(t) = exp(-((t - mu_time_l)/gamma_time_l)^2)
 ///
 /// EQF_BASIS_GAUSSIAN: K = g, R = h. EQF_BASIS_NORMALIZED: K_m = g_m / (eps + sum_k g_k),
 /// R_l = h_l / (eps + sum_k h_k). Lengths are in the unit of the configurations; t runs from 0 to 1.
