@@ -7,6 +7,7 @@
 #![allow(unsafe_code)] // pointers from C
 #![allow(non_camel_case_types)] // types have their C names
 #![allow(clippy::missing_safety_doc)] // each function's documented pointer rules are its safety contract
+#![allow(rustdoc::broken_intra_doc_links)] // shapes are written as in C: [n][N][D]
 
 mod compute;
 mod config;
