@@ -68,9 +68,12 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let start = Instant::now();
     std::fs::create_dir_all(&options.out)
         .map_err(|error| format!("cannot create output folder '{}': {error}", options.out.display()))?;
-    let data = data::generate(options.seed, options.train, options.test)?;
     let checkpoint = options.out.join("dw4.checkpoint");
-    let Some(trained) = training::train(options, &data, &checkpoint)? else {
+    let resumed = options.resume.then(|| std::fs::read(&checkpoint)).transpose();
+    let resumed =
+        resumed.map_err(|error| format!("cannot read checkpoint '{}': {error}", checkpoint.display()))?;
+    let data = data::generate(options.seed, options.train, options.test)?;
+    let Some(trained) = training::train(options, &data, resumed.as_deref(), &checkpoint)? else {
         println!("Stopped. Checkpoint: {}; go on with --resume.", checkpoint.display());
         return Ok(ExitCode::from(130));
     };

@@ -51,22 +51,26 @@ fn config(seed: u64, iterations: usize) -> TrainConfig {
 }
 
 /// Trains to the end, or returns `None` when interrupted; the checkpoint is then at `checkpoint`.
-pub fn train(options: &Options, data: &Data, checkpoint: &Path) -> Result<Option<Trained>, Box<dyn Error>> {
+///
+/// Starts from the checkpoint whose bytes are `resumed`, or afresh.
+pub fn train(
+    options: &Options,
+    data: &Data,
+    resumed: Option<&[u8]>,
+    checkpoint: &Path,
+) -> Result<Option<Trained>, Box<dyn Error>> {
     let held_out = (data.train.energies.len() / 10).clamp(1, MOST_HELD_OUT);
     let split = data.train.samples.len() - held_out * SHAPE.coordinates();
     let (train, held_out) = data.train.samples.split_at(split);
-    let mut trainer: Trainer<f32> = if options.resume {
-        let bytes = std::fs::read(checkpoint)
-            .map_err(|error| format!("cannot read checkpoint '{}': {error}", checkpoint.display()))?;
-        Trainer::resume(&bytes, train, held_out)?
-    } else {
-        Trainer::new(config(options.seed, options.iterations), initial(), train, held_out)?
+    let mut trainer: Trainer<f32> = match resumed {
+        Some(bytes) => Trainer::resume(bytes, train, held_out)?,
+        None => Trainer::new(config(options.seed, options.iterations), initial(), train, held_out)?,
     };
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))?;
 
-    let bar = progress_bar(options.iterations as u64, "training");
+    let bar = progress_bar(trainer.config().iterations as u64, "training");
     bar.set_position(trainer.iteration() as u64);
     let finished = trainer.run(|progress| {
         show(&bar, progress);
