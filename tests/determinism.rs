@@ -207,6 +207,7 @@ impl<R: Real> Parameters<R> {
         Kernel {
             basis: self.basis,
             eps: R::from_f64(1e-6),
+            reach: eqflow::radial::reach(mean, scale),
             mean,
             scale,
             time_mean,

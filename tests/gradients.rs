@@ -7,7 +7,7 @@ use common::cases::{Flow, Rng, largest, latent, norm};
 use eqflow::field::{PairScratch, Shape, transpose, velocity_divergence};
 use eqflow::flow::Config;
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
-use eqflow::radial::{Basis, Exact, Kernel, Radial, RadialGradient, SQRT_LOG2_E, Shared};
+use eqflow::radial::{Basis, Exact, Kernel, Radial, RadialGradient, SQRT_LOG2_E, Shared, reach};
 use eqflow::radial::{TRANSPOSE_SCRATCH_PER_GAUSSIAN, time_functions, time_transpose};
 
 /// The derivative of `f` at 0 by the five-point central difference, whose error is h^4/30 f'''''.
@@ -109,6 +109,7 @@ impl Radials {
         let kernel = Kernel {
             basis: self.basis,
             eps: self.eps,
+            reach: reach(&self.mean, &scale),
             mean: &self.mean,
             scale: &scale,
             time_mean: &[],
@@ -273,6 +274,7 @@ fn the_time_transpose_is_the_gradient_in_means_and_bandwidths() {
             let kernel = Kernel {
                 basis,
                 eps: 1e-6,
+                reach: 0.0,
                 mean: &[],
                 scale: &[],
                 time_mean: mean,

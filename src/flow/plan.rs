@@ -7,7 +7,7 @@ use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
 use crate::integrate::rk4::{Direction, Grid};
 use crate::lanes::{Lanes, Real};
-use crate::radial::{Basis, Exact, Kernel, SQRT_LOG2_E, Shared};
+use crate::radial::{Basis, Exact, Kernel, SQRT_LOG2_E, Shared, reach};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut, Range};
 
@@ -16,8 +16,7 @@ use core::ops::{Deref, DerefMut, Range};
 pub struct Plan<R, S> {
     pub(super) shape: Shape,
     pub(super) config: Config,
-    basis: Basis,
-    eps: R,
+    constants: Constants<R>,
     layout: Layout,
     storage: S,
     reals: PhantomData<R>,
@@ -25,6 +24,14 @@ pub struct Plan<R, S> {
 
 /// The parts for one vector of samples, and what is left for staged results.
 type CarvedWorkspace<'w, V> = (WorkspaceParts<'w, V>, &'w mut [V]);
+
+/// What a kernel has besides arrays.
+#[derive(Clone, Copy, Debug)]
+struct Constants<R> {
+    basis: Basis,
+    eps: R,
+    reach: R,
+}
 
 /// Where each array lies in the plan's memory.
 #[derive(Clone, Copy, Debug)]
@@ -100,16 +107,14 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         check_tolerances::<R>(config)?;
         let layout = Layout::of(model, config);
         write_parameters(model, &layout, &mut storage[..needed])?;
-        let eps = R::from_f64(model.eps);
-        let mut plan = Plan {
-            shape: model.shape,
-            config: *config,
+        let arrays = |array| &storage[layout.range(array)];
+        let constants = Constants {
             basis: model.basis,
-            eps,
-            layout,
-            storage,
-            reals: PhantomData,
+            eps: R::from_f64(model.eps),
+            reach: reach(arrays(array::MEAN), arrays(array::SCALE)),
         };
+        let mut plan =
+            Plan { shape: model.shape, config: *config, constants, layout, storage, reals: PhantomData };
         let steps = layout.steps as f64;
         plan.collapse_stages(|node| node as f64 / steps);
         Ok(plan)
@@ -145,9 +150,8 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         S: DerefMut,
     {
         let layout = self.layout;
-        let (basis, eps) = (self.basis, self.eps);
         let (parameters, grid) = self.storage.split_at_mut(layout.range(array::STEP_LENGTHS).start);
-        let kernel = kernel(basis, eps, &layout, parameters);
+        let kernel = kernel(self.constants, &layout, parameters);
         let (step_lengths, rest) = grid.split_at_mut(layout.steps);
         let (offsets, rest) = rest.split_at_mut(layout.stages());
         for (k, length) in step_lengths.iter_mut().enumerate() {
@@ -176,7 +180,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
     }
 
     pub(crate) fn kernel(&self) -> Kernel<'_, R> {
-        kernel(self.basis, self.eps, &self.layout, &self.storage)
+        kernel(self.constants, &self.layout, &self.storage)
     }
 
     pub(crate) fn grid(&self, direction: Direction) -> Grid<'_, R> {
@@ -248,11 +252,13 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
     }
 }
 
-fn kernel<'a, R: Real>(basis: Basis, eps: R, layout: &Layout, storage: &'a [R]) -> Kernel<'a, R> {
+fn kernel<'a, R: Real>(constants: Constants<R>, layout: &Layout, storage: &'a [R]) -> Kernel<'a, R> {
+    let Constants { basis, eps, reach } = constants;
     let of = |array| &storage[layout.range(array)];
     Kernel {
         basis,
         eps,
+        reach,
         mean: of(array::MEAN),
         scale: of(array::SCALE),
         time_mean: of(array::TIME_MEAN),

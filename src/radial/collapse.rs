@@ -21,6 +21,8 @@ pub struct Kernel<'a, R> {
     pub basis: Basis,
     /// The normalisation's regulariser (unused by [`Basis::Gaussian`]).
     pub eps: R,
+    /// The distance at which every Gaussian has reached its cut-off ([`reach`]): phi is constant from there on.
+    pub reach: R,
     /// mu, `[M]`.
     pub mean: &'a [R],
     /// sqrt(log2 e) / gamma, `[M]`.
@@ -33,6 +35,17 @@ pub struct Kernel<'a, R> {
     pub level: &'a [R],
     /// W, `[L][M]`.
     pub weights: &'a [R],
+}
+
+/// The distance at which Gaussians with these means and scales have all fallen to `2^-EXPONENT_LIMIT`.
+pub fn reach<R: Real>(mean: &[R], scale: &[R]) -> R {
+    let width = libm::sqrt(R::EXPONENT_LIMIT.to_f64());
+    let mut farthest = 0.0;
+    for (mean, scale) in mean.iter().zip(scale) {
+        let end = mean.to_f64() + width / scale.to_f64();
+        farthest = if farthest < end { end } else { farthest };
+    }
+    R::from_f64(farthest.min(R::MAX.to_f64()))
 }
 
 impl<R: Real> Kernel<'_, R> {

@@ -92,7 +92,8 @@ pub(super) struct Values<V> {
 }
 
 impl<V: Lanes> Values<V> {
-    /// With phi' = phi'' = 0 where `d` lies beyond `reach`.
+    /// With phi' = phi'' = 0 where `d` lies beyond `reach`: a Gaussian is cut off at `2^-EXPONENT_LIMIT` and not at
+    /// zero, so beyond all of them d phi' would grow with the square of d again.
     #[inline(always)]
     pub(super) fn constant_beyond(mut self, reach: V, d: V) -> Self {
         self.slope = reach.select_less(d, V::zero(), self.slope);
@@ -168,21 +169,6 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
         }
     }
 
-    /// The distance from which on phi is constant; no limit where none of `d` is far.
-    ///
-    /// A Gaussian is cut off at `2^-EXPONENT_LIMIT` and not at zero, so beyond all of them d phi' would grow with
-    /// the square of d again. No Gaussian is looked at unless a distance is above [`FAR`], and none below that is ever cut off:
-    /// a lane's bits do not depend on whether its neighbours are far.
-    #[inline(always)]
-    pub(super) fn reach(&self, d: &[V]) -> V {
-        let mut largest = V::zero();
-        for &d in d {
-            largest = largest.select_less(d, d, largest);
-        }
-        let any_far = largest.as_slice().iter().any(|d| d.to_f64() > FAR);
-        V::splat(if any_far { self.kernel.reach() } else { V::Real::MAX })
-    }
-
     #[inline(always)]
     fn evaluate<const ORDER: usize>(&self, d: &[V], write: impl FnMut(usize, Values<V>)) {
         match self.kernel.basis {
@@ -197,7 +183,7 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
         d: &[V],
         mut write: impl FnMut(usize, Values<V>),
     ) {
-        let reach = self.reach(d);
+        let reach = V::splat(self.kernel.reach);
         let mut write = |p: usize, values: Values<V>| write(p, values.constant_beyond(reach, d[p]));
         for_each_block(d, |first, block| match block {
             Block::Many(d) => {
@@ -213,24 +199,6 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
                 write(first, self.finish::<1, NORMALIZED>(&sums, 0));
             }
         });
-    }
-}
-
-/// Distances up to here are never cut off: (d / gamma)^3 2^-EXPONENT_LIMIT is still nothing.
-const FAR: f64 = 65_536.0;
-
-impl<R: Real> Kernel<'_, R> {
-    /// A distance at which every Gaussian has reached its cut-off, at least [`FAR`].
-    #[cold]
-    fn reach(&self) -> R {
-        let mut mean = 0.0_f64;
-        let mut scale = f64::MAX;
-        for (m, s) in self.mean.iter().zip(self.scale) {
-            mean = if mean < m.to_f64() { m.to_f64() } else { mean };
-            scale = if s.to_f64() < scale { s.to_f64() } else { scale };
-        }
-        let reach = mean + libm::sqrt(R::EXPONENT_LIMIT.to_f64()) / scale;
-        R::from_f64(if reach < FAR { FAR } else { reach })
     }
 }
 

@@ -16,7 +16,7 @@ mod collapse;
 mod exact;
 mod transpose;
 
-pub use collapse::{Basis, Kernel, SQRT_LOG2_E, time_functions, time_transpose};
+pub use collapse::{Basis, Kernel, SQRT_LOG2_E, reach, time_functions, time_transpose};
 pub use exact::{AtTime, Exact, PerLane, Shared, Weights};
 pub use transpose::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN};
 

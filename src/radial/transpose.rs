@@ -63,7 +63,7 @@ impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
         gradient: &mut RadialGradient<'_, V>,
         scratch: &mut [V],
     ) {
-        let reach = self.reach(d);
+        let reach = V::splat(self.kernel.reach);
         let write = &mut |p: usize, values: Values<V>| write(p, values.constant_beyond(reach, d[p]));
         let bars = |p: usize| [phi_bar[p], reach.select_less(d[p], V::zero(), slope_bar[p])];
         for_each_block(d, |first, block| match block {

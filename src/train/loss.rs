@@ -243,6 +243,7 @@ fn pull_back(parameters: &Parameters, nodes: &[f64], total: &Total) -> Vec<f64> 
     let kernel = Kernel {
         basis: parameters.basis(),
         eps: parameters.eps(),
+        reach: 0.0,
         mean: &[],
         scale: &[],
         time_mean: parameters.group(Group::MuTime),
