@@ -9,19 +9,30 @@ use super::{Lanes, Real};
 /// Relative error: below 2 units in the last place for the rounded argument.
 #[inline(always)]
 pub fn exp2_neg<V: Lanes>(w: V) -> V {
+    let [power] = exp2_neg_each([w]);
+    power
+}
+
+/// [`exp2_neg`] of several vectors at once, with the same bits: they share the loads of the coefficients, and
+/// each hides the latency of the others.
+#[inline(always)]
+pub fn exp2_neg_each<V: Lanes, const U: usize>(w: [V; U]) -> [V; U] {
     let magic = V::splat(V::Real::EXPONENT_MAGIC);
-    let w = w.at_most(V::splat(V::Real::EXPONENT_LIMIT));
-    let biased = magic - w;
-    let f = (magic - biased) - w;
+    let w = w.map(|w| w.at_most(V::splat(V::Real::EXPONENT_LIMIT)));
+    let biased = w.map(|w| magic - w);
+    let f: [V; U] = core::array::from_fn(|u| (magic - biased[u]) - w[u]);
     let (highest, lower) = match V::Real::EXP2.split_last() {
         Some((highest, lower)) => (*highest, lower),
         None => return f,
     };
-    let mut power = V::splat(highest);
+    let mut power = [V::splat(highest); U];
     for &coefficient in lower.iter().rev() {
-        power = power * f + V::splat(coefficient);
+        let coefficient = V::splat(coefficient);
+        for u in 0..U {
+            power[u] = power[u] * f[u] + coefficient;
+        }
     }
-    power * biased.exponent_scale()
+    core::array::from_fn(|u| power[u] * biased[u].exponent_scale())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 mod exponential;
 mod real;
 
-pub use exponential::exp2_neg;
+pub use exponential::{exp2_neg, exp2_neg_each};
 pub use real::Real;
 
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
@@ -113,7 +113,7 @@ impl Lanes for wide::f64x4 {
 
     #[inline(always)]
     fn select_less(self, other: Self, less: Self, otherwise: Self) -> Self {
-        self.simd_lt(other).bitselect(less, otherwise)
+        wide::Select::select(self.simd_lt(other), less, otherwise)
     }
 
     #[inline(always)]
@@ -149,7 +149,7 @@ impl Lanes for wide::f32x8 {
 
     #[inline(always)]
     fn select_less(self, other: Self, less: Self, otherwise: Self) -> Self {
-        self.simd_lt(other).bitselect(less, otherwise)
+        wide::Select::select(self.simd_lt(other), less, otherwise)
     }
 
     #[inline(always)]

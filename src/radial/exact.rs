@@ -2,7 +2,7 @@
 
 use super::Radial;
 use super::collapse::{Basis, Kernel};
-use crate::lanes::{Lanes, Real, exp2_neg};
+use crate::lanes::{Lanes, Real, exp2_neg_each};
 
 /// ln 2, turning derivatives of 2^-w into those of exp.
 pub(super) const LN_2: f64 = core::f64::consts::LN_2;
@@ -117,9 +117,10 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
         let gaussians = self.kernel.mean.iter().zip(self.kernel.scale).zip(self.weights.iter());
         for (m, ((&mean, &scale), weight)) in gaussians.enumerate() {
             let (mean, scale) = (V::splat(mean), V::splat(scale));
+            let z: [V; U] = core::array::from_fn(|u| (d[u] - mean) * scale);
+            let gaussians = exp2_neg_each(z.map(|z| z * z));
             for u in 0..U {
-                let z = (d[u] - mean) * scale;
-                let g = exp2_neg(z * z);
+                let (z, g) = (z[u], gaussians[u]);
                 let slope = (scale * z) * g;
                 visit(m, u, z, g);
                 let mut add = |order: usize, value: V| {
@@ -203,7 +204,7 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
 }
 
 /// Distances that go through the Gaussians together: hides the latency of the polynomial.
-pub(super) const BLOCK: usize = 2;
+pub(super) const BLOCK: usize = 4;
 
 pub(super) enum Block<'a, V> {
     Many(&'a [V; BLOCK]),
