@@ -1,6 +1,7 @@
 //! phi and its derivatives by summing all Gaussians: the exact path, the reference for every faster one.
 
 use super::Radial;
+use super::blocks::{BlockVisitor, for_each_block};
 use super::collapse::{Basis, Kernel};
 use crate::lanes::{Lanes, Real, exp2_neg_each};
 
@@ -173,53 +174,38 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
     #[inline(always)]
     fn evaluate<const ORDER: usize>(&self, d: &[V], write: impl FnMut(usize, Values<V>)) {
         match self.kernel.basis {
-            Basis::Gaussian => self.evaluate_in_blocks::<ORDER, false>(d, write),
-            Basis::Normalized => self.evaluate_in_blocks::<ORDER, true>(d, write),
+            Basis::Gaussian => {
+                for_each_block(d, &mut Evaluation::<V, W, _, ORDER, false> { radial: self, write });
+            }
+            Basis::Normalized => {
+                for_each_block(d, &mut Evaluation::<V, W, _, ORDER, true> { radial: self, write });
+            }
         }
     }
+}
 
+/// Evaluates blocks up to derivative `ORDER` and hands each distance's values to `write`.
+struct Evaluation<'e, 'k, V: Lanes, W, F, const ORDER: usize, const NORMALIZED: bool> {
+    radial: &'e Exact<'k, V, W>,
+    write: F,
+}
+
+impl<V, W, F, const ORDER: usize, const NORMALIZED: bool> BlockVisitor<V>
+    for Evaluation<'_, '_, V, W, F, ORDER, NORMALIZED>
+where
+    V: Lanes,
+    W: Weights<V>,
+    F: FnMut(usize, Values<V>),
+{
     #[inline(always)]
-    fn evaluate_in_blocks<const ORDER: usize, const NORMALIZED: bool>(
-        &self,
-        d: &[V],
-        mut write: impl FnMut(usize, Values<V>),
-    ) {
-        let reach = V::splat(self.kernel.reach);
-        let mut write = |p: usize, values: Values<V>| write(p, values.constant_beyond(reach, d[p]));
-        for_each_block(d, |first, block| match block {
-            Block::Many(d) => {
-                let d = d.map(|d| d.at_most(reach));
-                let sums = self.sums::<BLOCK, ORDER, NORMALIZED>(&d, |_, _, _, _| {});
-                for u in 0..BLOCK {
-                    write(first + u, self.finish::<BLOCK, NORMALIZED>(&sums, u));
-                }
-            }
-            Block::One(d) => {
-                let d = d.map(|d| d.at_most(reach));
-                let sums = self.sums::<1, ORDER, NORMALIZED>(&d, |_, _, _, _| {});
-                write(first, self.finish::<1, NORMALIZED>(&sums, 0));
-            }
-        });
-    }
-}
-
-/// Distances that go through the Gaussians together: hides the latency of the polynomial.
-pub(super) const BLOCK: usize = 4;
-
-pub(super) enum Block<'a, V> {
-    Many(&'a [V; BLOCK]),
-    One(&'a [V; 1]),
-}
-
-/// Splits `d` into blocks of [`BLOCK`] and then single distances; no lane's arithmetic depends on the split.
-#[inline(always)]
-pub(super) fn for_each_block<V>(d: &[V], mut visit: impl FnMut(usize, Block<'_, V>)) {
-    let (blocks, rest) = d.as_chunks::<BLOCK>();
-    for (b, block) in blocks.iter().enumerate() {
-        visit(b * BLOCK, Block::Many(block));
-    }
-    for (r, one) in rest.as_chunks::<1>().0.iter().enumerate() {
-        visit(blocks.len() * BLOCK + r, Block::One(one));
+    fn visit<const U: usize>(&mut self, first: usize, d: &[V; U]) {
+        let reach = V::splat(self.radial.kernel.reach);
+        let within = d.map(|d| d.at_most(reach));
+        let sums = self.radial.sums::<U, ORDER, NORMALIZED>(&within, |_, _, _, _| {});
+        for u in 0..U {
+            let values = self.radial.finish::<U, NORMALIZED>(&sums, u);
+            (self.write)(first + u, values.constant_beyond(reach, d[u]));
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! pairs ([`Kernel::collapse`]); what is left is a function of d alone, behind the [`Radial`] trait. The pair
 //! field knows that trait and nothing of Gaussians.
 
+mod blocks;
 mod collapse;
 mod exact;
 mod transpose;

@@ -1,11 +1,12 @@
 //! From the cotangents of phi and phi' to those of the collapsed weights, the means and the bandwidths.
 
+use super::blocks::{BlockVisitor, LARGEST, for_each_block};
 use super::collapse::Basis;
-use super::exact::{BLOCK, Block, Exact, LN_2, Values, Weights, for_each_block};
+use super::exact::{Exact, LN_2, Values, Weights};
 use crate::lanes::Lanes;
 
 /// Scratch vectors that [`Exact::value_slope_curvature_transpose`] needs a Gaussian: z and g of a block.
-pub const TRANSPOSE_SCRATCH_PER_GAUSSIAN: usize = 2 * BLOCK;
+pub const TRANSPOSE_SCRATCH_PER_GAUSSIAN: usize = 2 * LARGEST;
 
 /// Where the cotangents of a radial function's parameters add up, lane by lane.
 #[derive(Debug)]
@@ -34,7 +35,6 @@ impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
     ///
     /// All distance slices have the same length; `scratch` has length M times
     /// [`TRANSPOSE_SCRATCH_PER_GAUSSIAN`].
-    #[allow(clippy::too_many_arguments)]
     pub fn value_slope_curvature_transpose(
         &self,
         d: &[V],
@@ -43,68 +43,25 @@ impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
         gradient: &mut RadialGradient<'_, V>,
         scratch: &mut [V],
     ) {
-        let mut write = |p: usize, values: Values<V>| {
+        let write = |p: usize, values: Values<V>| {
             phi[p] = values.phi;
             slope[p] = values.slope;
             curvature[p] = values.curvature;
         };
-        match self.kernel.basis {
-            Basis::Gaussian => self.transpose::<false>(d, phi_bar, slope_bar, &mut write, gradient, scratch),
-            Basis::Normalized => self.transpose::<true>(d, phi_bar, slope_bar, &mut write, gradient, scratch),
-        }
-    }
-
-    fn transpose<const NORMALIZED: bool>(
-        &self,
-        d: &[V],
-        phi_bar: &[V],
-        slope_bar: &[V],
-        write: &mut impl FnMut(usize, Values<V>),
-        gradient: &mut RadialGradient<'_, V>,
-        scratch: &mut [V],
-    ) {
-        let reach = V::splat(self.kernel.reach);
-        let write = &mut |p: usize, values: Values<V>| write(p, values.constant_beyond(reach, d[p]));
-        let bars = |p: usize| [phi_bar[p], reach.select_less(d[p], V::zero(), slope_bar[p])];
-        for_each_block(d, |first, block| match block {
-            Block::Many(d) => {
-                let d = &d.map(|d| d.at_most(reach));
-                let bars: [[V; 2]; BLOCK] = core::array::from_fn(|u| bars(first + u));
-                self.transpose_block::<BLOCK, NORMALIZED>(d, bars, first, write, gradient, scratch);
-            }
-            Block::One(d) => {
-                let d = &d.map(|d| d.at_most(reach));
-                self.transpose_block::<1, NORMALIZED>(d, [bars(first)], first, write, gradient, scratch);
-            }
-        });
-    }
-
-    #[inline(always)]
-    fn transpose_block<const U: usize, const NORMALIZED: bool>(
-        &self,
-        d: &[V; U],
-        bars: [[V; 2]; U],
-        first: usize,
-        write: &mut impl FnMut(usize, Values<V>),
-        gradient: &mut RadialGradient<'_, V>,
-        scratch: &mut [V],
-    ) {
+        let bars = [phi_bar, slope_bar];
         let (gaussians, _) = scratch.as_chunks_mut::<2>();
-        let sums = self.sums::<U, 2, NORMALIZED>(d, |m, u, z, g| gaussians[m * U + u] = [z, g]);
-        let mut sums_bar = [SumsBar {
-            weighted: V::zero(),
-            weighted_slope: V::zero(),
-            plain: V::zero(),
-            plain_slope: V::zero(),
-        }; U];
-        for u in 0..U {
-            let values = self.finish::<U, NORMALIZED>(&sums, u);
-            let [phi_bar, slope_bar] = bars[u];
-            *gradient.offset += phi_bar;
-            sums_bar[u] = sums_transpose::<V, NORMALIZED>(&values, phi_bar, slope_bar);
-            write(first + u, values);
+        match self.kernel.basis {
+            Basis::Gaussian => {
+                let radial = self;
+                let mut work = Transposition::<V, W, _, false> { radial, bars, write, gradient, gaussians };
+                for_each_block(d, &mut work);
+            }
+            Basis::Normalized => {
+                let radial = self;
+                let mut work = Transposition::<V, W, _, true> { radial, bars, write, gradient, gaussians };
+                for_each_block(d, &mut work);
+            }
         }
-        self.scatter::<U, NORMALIZED>(d, &sums_bar, gaussians, gradient);
     }
 
     /// Second pass over the Gaussians. With q = g_bar g' + g'_bar g'' : mu_bar = -q and
@@ -143,6 +100,39 @@ impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
                 *gamma_sum -= (d[u] - mean) * shift + slope_bar * slope;
             }
         }
+    }
+}
+
+/// Evaluates blocks like an evaluation of order 2 and scatters their cotangents.
+struct Transposition<'e, 'k, 'g, V: Lanes, W, F, const NORMALIZED: bool> {
+    radial: &'e Exact<'k, V, W>,
+    bars: [&'e [V]; 2],
+    write: F,
+    gradient: &'e mut RadialGradient<'g, V>,
+    gaussians: &'e mut [[V; 2]],
+}
+
+impl<V, W, F, const NORMALIZED: bool> BlockVisitor<V> for Transposition<'_, '_, '_, V, W, F, NORMALIZED>
+where
+    V: Lanes,
+    W: Weights<V>,
+    F: FnMut(usize, Values<V>),
+{
+    #[inline(always)]
+    fn visit<const U: usize>(&mut self, first: usize, d: &[V; U]) {
+        let reach = V::splat(self.radial.kernel.reach);
+        let within = d.map(|d| d.at_most(reach));
+        let gaussians = &mut *self.gaussians;
+        let sums = self.radial.sums::<U, 2, NORMALIZED>(&within, |m, u, z, g| gaussians[m * U + u] = [z, g]);
+        let sums_bar: [SumsBar<V>; U] = core::array::from_fn(|u| {
+            let values = self.radial.finish::<U, NORMALIZED>(&sums, u);
+            let phi_bar = self.bars[0][first + u];
+            let slope_bar = reach.select_less(d[u], V::zero(), self.bars[1][first + u]);
+            *self.gradient.offset += phi_bar;
+            (self.write)(first + u, values.constant_beyond(reach, d[u]));
+            sums_transpose::<V, NORMALIZED>(&values, phi_bar, slope_bar)
+        });
+        self.radial.scatter::<U, NORMALIZED>(&within, &sums_bar, self.gaussians, self.gradient);
     }
 }
 
