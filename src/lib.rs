@@ -50,3 +50,8 @@ mod parallel;
 pub mod sampling;
 #[cfg(feature = "std")]
 pub mod train;
+
+/// The README's Rust example is compiled with the documentation tests.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -423,6 +423,26 @@ fn the_example_explains_failures() {
 }
 
 #[test]
+fn the_program_in_the_readme_runs_and_prints_the_rust_numbers() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let program = readme.split("```c\n").nth(1).unwrap().split("```").next().unwrap();
+    let source = scratch("readme.c");
+    std::fs::write(&source, program).unwrap();
+    let program = compile(source.to_str().unwrap(), "readme", &["-std=c11"]);
+    let golden = Golden::load("dw4_normalized");
+    std::fs::create_dir_all(scratch("out/dw4")).unwrap();
+    std::fs::write(scratch("out/dw4/dw4.eqf"), model_file(&golden.model())).unwrap();
+    let output = succeed(Command::new(program).current_dir(scratch(""))).stdout;
+
+    let plan: Plan<f64, Vec<f64>> = Plan::allocate(&golden.model(), &Config::default()).unwrap();
+    let (mut x, mut log_prob) = ([0.0; 8], [0.0]);
+    let mut work = plan.allocate_workspace(1).unwrap();
+    plan.sample(1, 0, &mut x, Some(&mut log_prob), &mut work).unwrap();
+    let got = printed(&String::from_utf8(output).unwrap(), "log p =");
+    assert_eq!(got[0].to_bits(), log_prob[0].to_bits());
+}
+
+#[test]
 fn the_header_compiles_as_cpp() {
     if Command::new("g++").arg("--version").output().is_err() {
         eprintln!("no g++ here: not checked");

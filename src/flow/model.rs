@@ -9,7 +9,7 @@ use crate::radial::Basis;
 pub enum Reals<'a> {
     /// Native numbers.
     Native(&'a [f64]),
-    /// Little-endian IEEE doubles, 8 bytes each.
+    /// Little-endian IEEE doubles, 8 bytes each; fewer than 8 bytes left over at the end do not count.
     LittleEndian(&'a [u8]),
 }
 
