@@ -7,7 +7,7 @@ use super::transport::WorkspaceParts;
 use crate::error::{Argument, Error, Status};
 use crate::integrate::dopri5::NotConverged;
 use crate::integrate::rk4::Direction;
-use crate::lanes::{Lanes, Real};
+use crate::lanes::{Lanes, Real, gather};
 use crate::particles::{prior_log_prob, remove_com};
 use crate::radial::{AtTime, Exact, Radial};
 use crate::random::{Normals, Purpose, Stream};
@@ -22,10 +22,7 @@ struct Group {
 
 /// Gathers a group's samples (`[n][N][D]`) into lanes; lanes beyond the last sample repeat it.
 fn load<V: Lanes>(group: Group, samples: &[V::Real], x: &mut [V]) {
-    let coordinates = x.len();
-    for (c, x) in x.iter_mut().enumerate() {
-        *x = V::from_fn(|i| samples[(group.first + i.min(group.count - 1)) * coordinates + c]);
-    }
+    gather(samples, |i| group.first + i.min(group.count - 1), x);
 }
 
 /// Scatters lanes to a group's samples.

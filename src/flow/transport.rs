@@ -81,12 +81,12 @@ struct LaneField<'p, 'w, R, S, V> {
     weights: &'p mut [V],
 }
 
-impl<R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> LaneField<'_, '_, R, S, V> {
-    fn velocity_divergence(&mut self, t: V, x: &[V], v: &mut [V]) -> V {
+impl<'w, R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> LaneField<'_, 'w, R, S, V> {
+    /// phi at the lanes' times, and the scratch for its pair loop.
+    fn at(&mut self, t: V) -> (Exact<'_, V, PerLane<'_, V>>, &mut PairScratch<'w, V>) {
         let kernel = self.plan.kernel();
         let offset = kernel.collapse(t, self.weights);
-        let radial = Exact { kernel, offset, weights: PerLane(self.weights) };
-        field::velocity_divergence(self.plan.shape, &radial, x, v, self.pairs)
+        (Exact { kernel, offset, weights: PerLane(self.weights) }, self.pairs)
     }
 }
 
@@ -95,9 +95,10 @@ struct Trajectory<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 
 impl<R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> TimeField<V> for Trajectory<'_, '_, R, S, V> {
     fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
-        let coordinates = self.0.plan.shape.coordinates();
-        let (v, divergence) = dy.split_at_mut(coordinates);
-        divergence[0] = self.0.velocity_divergence(t, &y[..coordinates], v);
+        let shape = self.0.plan.shape;
+        let (v, divergence) = dy.split_at_mut(shape.coordinates());
+        let (radial, pairs) = self.0.at(t);
+        divergence[0] = field::velocity_divergence(shape, &radial, &y[..shape.coordinates()], v, pairs);
     }
 }
 
@@ -106,23 +107,15 @@ struct Score<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 
 impl<R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> TimeField<V> for Score<'_, '_, R, S, V> {
     fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
-        let coordinates = self.0.plan.shape.coordinates();
-        let (x, g) = y.split_at(coordinates);
-        let (v, rate) = dy.split_at_mut(coordinates);
-        self.0.velocity_divergence(t, x, v);
-        let kernel = self.0.plan.kernel();
-        let offset = kernel.collapse(t, self.0.weights);
-        let radial = Exact { kernel, offset, weights: PerLane(self.0.weights) };
+        let shape = self.0.plan.shape;
+        let (x, g) = y.split_at(shape.coordinates());
+        let (v, rate) = dy.split_at_mut(shape.coordinates());
+        let (radial, pairs) = self.0.at(t);
+        field::velocity_divergence(shape, &radial, x, v, pairs);
         let one = V::constant(1.0);
-        field::transpose(
-            self.0.plan.shape,
-            x,
-            g,
-            one,
-            rate,
-            self.0.pairs,
-            |d, _, [phi, slope, curvature]| radial.value_slope_curvature(d, phi, slope, curvature),
-        );
+        field::transpose(shape, x, g, one, rate, pairs, |d, _, [phi, slope, curvature]| {
+            radial.value_slope_curvature(d, phi, slope, curvature);
+        });
         for rate in rate {
             *rate = -*rate;
         }
@@ -222,7 +215,8 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         let coordinates = self.shape.coordinates();
         let mut field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
         let v = &mut parts.integrator[..coordinates];
-        let divergence = field.velocity_divergence(V::splat(t), parts.x, v);
+        let (radial, pairs) = field.at(V::splat(t));
+        let divergence = field::velocity_divergence(self.shape, &radial, parts.x, v, pairs);
         parts.x.copy_from_slice(v);
         divergence
     }

@@ -9,9 +9,11 @@
 //! differ between builds and are never called.
 
 mod exponential;
+mod gather;
 mod real;
 
 pub use exponential::{exp2_neg, exp2_neg_each};
+pub use gather::gather;
 pub use real::Real;
 
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};

@@ -10,7 +10,7 @@ use crate::lanes::Lanes;
 const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
 
 /// Coordinate `k` of the unweighted mean position of `x` (`[N][D]`), summed in particle order.
-fn mean<V: Lanes>(shape: Shape, x: &[V], k: usize) -> V {
+pub fn mean<V: Lanes>(shape: Shape, x: &[V], k: usize) -> V {
     let mut sum = V::zero();
     for particle in x.chunks_exact(shape.dimension) {
         sum += particle[k];

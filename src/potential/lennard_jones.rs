@@ -4,6 +4,7 @@ use super::Potential;
 use crate::error::{Argument, Error, Status};
 use crate::field::{Shape, pair_potential};
 use crate::lanes::{Lanes, Real};
+use crate::particles::mean;
 
 /// u = eps/(2 tau) sum_{i != j} [(r_m/d)^12 - 2 (r_m/d)^6] + k/(2 tau) sum_i |x_i - CoM|^2.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,13 +84,8 @@ impl<V: Lanes> Potential<V> for LennardJones<V::Real> {
 fn tether<V: Lanes>(shape: Shape, spring: V, x: &[V], mut gradient: Option<&mut [V]>) -> V {
     let mut square = V::zero();
     for k in 0..shape.dimension {
-        let coordinate = || (k..x.len()).step_by(shape.dimension);
-        let mut com = V::zero();
-        for c in coordinate() {
-            com += x[c];
-        }
-        com = com / V::constant(shape.particles as f64);
-        for c in coordinate() {
+        let com = mean(shape, x, k);
+        for c in (k..x.len()).step_by(shape.dimension) {
             let r = x[c] - com;
             square += r * r;
             if let Some(gradient) = gradient.as_deref_mut() {

@@ -4,7 +4,7 @@ use super::error::{Error, check_each};
 use crate::error;
 use crate::field::Shape;
 use crate::flow::Plan;
-use crate::lanes::{Lanes, Real};
+use crate::lanes::{Lanes, Real, gather};
 use crate::parallel::map_indexed;
 use crate::potential::Potential;
 use core::ops::Deref;
@@ -75,9 +75,7 @@ pub fn energies(
     let mut energies = Vec::with_capacity(samples.len() / coordinates);
     for group in samples.chunks(V::WIDTH * coordinates) {
         let count = group.len() / coordinates;
-        for (c, x) in x.iter_mut().enumerate() {
-            *x = V::from_fn(|i| group[i.min(count - 1) * coordinates + c]);
-        }
+        gather(group, |i| i.min(count - 1), &mut x);
         energies.extend_from_slice(&potential.energy(shape, &x, None).as_slice()[..count]);
     }
     Ok(energies)

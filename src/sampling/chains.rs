@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::field::Shape;
-use crate::lanes::{Lanes, Real};
+use crate::lanes::{Lanes, Real, gather};
 use crate::mcmc::metropolis_step;
 use crate::parallel::map_indexed;
 use crate::particles::remove_com;
@@ -189,9 +189,8 @@ impl<R: Real, P: Potential<R::Lanes> + ?Sized> Run<'_, R, P> {
             }
         }
         let chain = |lane: usize| lane.min(count - 1);
-        let x: Vec<R::Lanes> = (0..coordinates)
-            .map(|c| R::Lanes::from_fn(|lane| starts[chain(lane) * coordinates + c]))
-            .collect();
+        let mut x = vec![R::Lanes::zero(); coordinates];
+        gather(&starts, chain, &mut x);
         let energy = self.potential.energy(self.shape, &x, None);
         for lane in 0..count {
             let energy = energy.lane(lane);

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::field::PairScratch;
 use crate::flow::{Config, Plan};
 use crate::integrate::rk4::{self, AdjointScratch, Direction, Penalty, Stages};
-use crate::lanes::{Lanes, Real};
+use crate::lanes::{Lanes, Real, gather};
 use crate::parallel::map_indexed;
 use crate::particles::{prior_gradient, prior_log_prob};
 use crate::potential::Potential;
@@ -150,9 +150,7 @@ impl<'p, R: Real> Chunk<'p, R> {
         let gradient = core::mem::replace(&mut self.gradient, StageGradient::zeros(0, 0));
         let mut field = TrainField { plan, pairs, gaussians, gradient };
 
-        for (c, x) in x.iter_mut().enumerate() {
-            *x = R::Lanes::from_fn(|i| samples[indices[i.min(indices.len() - 1)] * coordinates + c]);
-        }
+        gather(samples, |i| indices[i.min(indices.len() - 1)], x);
         let (mut stages, _) = Stages::carve(coordinates, rest);
         let log_det = rk4::solve(&mut field, grid, x, &mut stages, |k, x| {
             tape[k * coordinates..(k + 1) * coordinates].copy_from_slice(x);
