@@ -118,8 +118,7 @@ impl<'a, V: Lanes> Stages<'a, V> {
 
 /// Walks the grid: `x` becomes the end point, the returned vector is the log-determinant.
 ///
-/// `before_step(k, x)` sees the state at the beginning of each step and, after the last, the end point's place
-/// is in `x` itself. `stages` is scratch.
+/// `before_step(k, x)` sees the state from which the `k`-th step to be taken starts. `stages` is scratch.
 pub fn solve<V: Lanes>(
     field: &mut impl StageField<V>,
     grid: Grid<'_, V::Real>,
