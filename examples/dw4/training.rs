@@ -59,6 +59,11 @@ pub fn train(
     resumed: Option<&[u8]>,
     checkpoint: &Path,
 ) -> Result<Option<Trained>, Box<dyn Error>> {
+    // First of all: from here on Ctrl-C loses nothing.
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))?;
+
     let held_out = (data.train.energies.len() / 10).clamp(1, MOST_HELD_OUT);
     let split = data.train.samples.len() - held_out * SHAPE.coordinates();
     let (train, held_out) = data.train.samples.split_at(split);
@@ -66,9 +71,6 @@ pub fn train(
         Some(bytes) => Trainer::resume(bytes, train, held_out)?,
         None => Trainer::new(config(options.seed, options.iterations), initial(), train, held_out)?,
     };
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))?;
 
     let bar = progress_bar(trainer.config().iterations as u64, "training");
     bar.set_position(trainer.iteration() as u64);
