@@ -298,3 +298,21 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_arguments_is_complete_and_in_order() {
+        let source = include_str!("error.rs");
+        let list = source.split("pub enum Argument {").nth(1).unwrap().split('}').next().unwrap();
+        let numbers: Vec<i32> = list
+            .lines()
+            .filter_map(|line| line.trim().trim_end_matches(',').split_once(" = "))
+            .map(|(_, number)| number.parse().unwrap())
+            .collect();
+        assert!(numbers.len() > 60, "the enumeration was found");
+        assert_eq!(Argument::ALL.iter().map(|&a| a as i32).collect::<Vec<_>>(), numbers);
+    }
+}

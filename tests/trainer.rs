@@ -71,16 +71,43 @@ fn two_clusters(n: usize, seed: u64) -> Vec<f64> {
     samples
 }
 
-#[test]
-fn a_flow_that_exploits_its_grid_is_refused_and_penalised() {
-    let cheating = TrainConfig {
+/// No penalty, and a coarse grid that never moves.
+fn cheating() -> TrainConfig {
+    TrainConfig {
         penalties: Penalties::default(),
         steps: 2,
         grid_jitter: 0.0,
         learning_rate: 0.1,
         schedule: Schedule::Constant,
         ..config(200)
-    };
+    }
+}
+
+#[test]
+fn a_refusal_returns_to_the_last_certified_parameters() {
+    let (train, held_out) = (two_clusters(512, 1), two_clusters(256, 2));
+    let mut trainer = Trainer::<f64>::new(cheating(), identity(PAIR), &train, &held_out).unwrap();
+    let (mut certified, mut refusals) = (trainer.parameters().clone(), 0);
+    while trainer.iteration() < trainer.config().iterations {
+        let mut verdict = None;
+        let _ = trainer.run(|progress| {
+            verdict = progress.verdict.copied();
+            if verdict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if verdict.unwrap().certified {
+            assert_ne!(*trainer.parameters(), certified);
+            certified = trainer.parameters().clone();
+        } else {
+            assert_eq!(*trainer.parameters(), certified);
+            refusals += 1;
+        }
+    }
+    assert!(refusals > 0, "this recipe must cheat for the test to mean anything");
+}
+
+#[test]
+fn a_flow_that_exploits_its_grid_is_refused_and_penalised() {
+    let cheating = cheating();
     let (train, held_out) = (two_clusters(512, 1), two_clusters(256, 2));
     let mut trainer = Trainer::<f64>::new(cheating.clone(), identity(PAIR), &train, &held_out).unwrap();
     assert!(trainer.run(go_on).unwrap().is_continue());

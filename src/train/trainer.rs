@@ -364,3 +364,75 @@ fn permutation(stream: &mut Stream, n: usize) -> Vec<usize> {
     }
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::Shape;
+    use crate::radial::Basis;
+    use crate::train::Group;
+
+    const SAMPLES: usize = 12;
+
+    fn trainer() -> Trainer<f64> {
+        let shape = Shape { particles: 2, dimension: 1 };
+        let data: Vec<f64> = (0..SAMPLES).flat_map(|i| [i as f64 + 1.0, -(i as f64) - 1.0]).collect();
+        let config = TrainConfig {
+            iterations: 100,
+            batch_size: 5,
+            learning_rate: 0.01,
+            schedule: Schedule::Cosine { warm_up: 10, floor: 0.0 },
+            optimizer: AdamW::new(),
+            penalties: Penalties::default(),
+            steps: 5,
+            grid_jitter: 0.8,
+            check: Check { every: 100, gap_tolerance: 1.0 },
+            seed: 4,
+        };
+        let initial = Parameters::identity(Basis::Gaussian, shape, (3, 6.0, 2.0), (2, 0.5));
+        Trainer::new(config, initial, &data, &data).unwrap()
+    }
+
+    #[test]
+    fn an_epoch_shows_every_sample_once_in_an_order_of_its_own() {
+        let mut trainer = trainer();
+        let mut drawn = Vec::new();
+        while drawn.len() < 2 * SAMPLES {
+            drawn.extend(trainer.minibatch());
+            trainer.state.iteration += 1;
+        }
+        let (first, second) = (&drawn[..SAMPLES], &drawn[SAMPLES..2 * SAMPLES]);
+        for epoch in [first, second] {
+            let mut sorted = epoch.to_vec();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..SAMPLES).collect::<Vec<_>>());
+        }
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn grids_rise_from_zero_to_one_move_within_their_jitter_and_differ() {
+        let config = trainer().state.config;
+        let grids: Vec<Vec<f64>> = (0..50).map(|i| jittered_grid(&config, i)).collect();
+        for grid in &grids {
+            assert_eq!((grid.len(), grid[0], grid[5]), (6, 0.0, 1.0));
+            for (k, node) in grid.iter().enumerate() {
+                assert!((5.0 * node - k as f64).abs() <= 0.4 + 1e-12);
+            }
+        }
+        assert!(grids.windows(2).all(|pair| pair[0][1..5] != pair[1][1..5]));
+    }
+
+    #[test]
+    fn the_schedule_scales_the_steps() {
+        // Without its epsilon Adam's first step has the length of the rate in every coordinate: a tenth of 0.01.
+        let mut trainer = trainer();
+        trainer.state.optimizer.epsilon = 1e-300;
+        let before = trainer.state.parameters.clone();
+        trainer.step().unwrap();
+        let weights = |p: &Parameters| p.group(Group::Weights).to_vec();
+        for (new, old) in weights(&trainer.state.parameters).iter().zip(weights(&before)) {
+            assert!(((new - old).abs() - 0.001).abs() < 1e-8, "{new} {old}");
+        }
+    }
+}
