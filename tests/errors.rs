@@ -272,16 +272,11 @@ impl Owned {
     fn new() -> Self {
         let golden = Golden::load("dw4_normalized");
         let model = golden.model();
-        let arrays = [
-            Some(model.weights),
-            model.bias,
-            model.importance,
-            Some(model.mu),
-            Some(model.gamma),
-            Some(model.mu_time),
-            Some(model.gamma_time),
-        ];
-        Owned { arrays: arrays.map(|a| a.unwrap().iter().collect()), shape: model.shape, eps: model.eps }
+        Owned {
+            arrays: model.arrays().map(|(_, a)| a.unwrap().iter().collect()),
+            shape: model.shape,
+            eps: model.eps,
+        }
     }
 
     fn model(&self) -> Model<'_> {

@@ -67,17 +67,9 @@ fn refusal(bytes: &[u8]) -> Error {
 
 /// Everything that a model holds, as bits.
 fn bits(model: &Model<'_>) -> Vec<Option<Vec<u64>>> {
-    let arrays = [
-        Some(model.weights),
-        model.bias,
-        model.importance,
-        Some(model.mu),
-        Some(model.gamma),
-        Some(model.mu_time),
-        Some(model.gamma_time),
-        Some(Reals::Native(&[model.eps])),
-    ];
-    arrays.iter().map(|array| array.map(|array| array.iter().map(f64::to_bits).collect())).collect()
+    let eps = [model.eps];
+    let arrays = model.arrays().map(|(_, array)| array).into_iter().chain([Some(Reals::Native(&eps))]);
+    arrays.map(|array| array.map(|array| array.iter().map(f64::to_bits).collect())).collect()
 }
 
 fn assert_same(got: &Model<'_>, want: &Model<'_>) {

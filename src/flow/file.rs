@@ -121,19 +121,7 @@ fn read_u64(header: &[u8; HEADER], at: usize) -> u64 {
 
 /// Bytes that [`write_model`] writes for `model`.
 pub fn written_length(model: &Model<'_>) -> usize {
-    HEADER + 8 * arrays(model).iter().flatten().map(Reals::len).sum::<usize>()
-}
-
-fn arrays<'a>(model: &Model<'a>) -> [Option<Reals<'a>>; 7] {
-    [
-        Some(model.weights),
-        model.bias,
-        model.importance,
-        Some(model.mu),
-        Some(model.gamma),
-        Some(model.mu_time),
-        Some(model.gamma_time),
-    ]
+    HEADER + 8 * model.arrays().iter().filter_map(|(_, array)| *array).map(|array| array.len()).sum::<usize>()
 }
 
 /// Writes `model` to the front of `bytes` and returns the number of bytes written.
@@ -163,7 +151,7 @@ pub fn write_model(model: &Model<'_>, bytes: &mut [u8]) -> Result<usize, Error> 
         slot.copy_from_slice(&word.to_le_bytes());
     }
     bytes[48..56].copy_from_slice(&model.eps.to_le_bytes());
-    let values = arrays(model).into_iter().flatten();
+    let values = model.arrays().into_iter().filter_map(|(_, array)| array);
     let mut slots = bytes[HEADER..].chunks_exact_mut(8);
     for array in values {
         for (value, slot) in array.iter().zip(&mut slots) {

@@ -69,7 +69,7 @@ pub struct Model<'a> {
     pub eps: f64,
 }
 
-impl Model<'_> {
+impl<'a> Model<'a> {
     /// Largest N, M and L: what keeps every number of reals or vectors below 2^32.
     pub const MAX_COUNT: usize = 4096;
 
@@ -83,13 +83,9 @@ impl Model<'_> {
         self.mu_time.len()
     }
 
-    /// Checks sizes, ranges and that every parameter is finite.
-    ///
-    /// # Errors
-    /// [`Status::Shape`] for sizes, [`Status::NonFinite`] or [`Status::Model`] for values; names field and index.
-    pub fn check(&self) -> Result<(), Error> {
-        self.check_sizes()?;
-        let arrays = [
+    /// All arrays by name, in the order of the model file.
+    pub fn arrays(&self) -> [(Argument, Option<Reals<'a>>); 7] {
+        [
             (Argument::Weights, Some(self.weights)),
             (Argument::Bias, self.bias),
             (Argument::Importance, self.importance),
@@ -97,8 +93,16 @@ impl Model<'_> {
             (Argument::Gamma, Some(self.gamma)),
             (Argument::MuTime, Some(self.mu_time)),
             (Argument::GammaTime, Some(self.gamma_time)),
-        ];
-        for (argument, values) in arrays {
+        ]
+    }
+
+    /// Checks sizes, ranges and that every parameter is finite.
+    ///
+    /// # Errors
+    /// [`Status::Shape`] for sizes, [`Status::NonFinite`] or [`Status::Model`] for values; names field and index.
+    pub fn check(&self) -> Result<(), Error> {
+        self.check_sizes()?;
+        for (argument, values) in self.arrays() {
             for (index, value) in values.iter().flat_map(Reals::iter).enumerate() {
                 if !value.is_finite() {
                     return Err(Error::at(Status::NonFinite, argument, index, value));
