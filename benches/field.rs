@@ -6,8 +6,8 @@
 //! are not.
 
 use eqflow::field::Shape;
-use eqflow::flow::{Config, Model, Plan, Reals};
-use eqflow::lanes::Real;
+use eqflow::flow::{Config, Model, Plan, RadialPath, Reals};
+use eqflow::lanes::{Isa, Real};
 use eqflow::radial::Basis;
 use std::hint::black_box;
 
@@ -37,6 +37,8 @@ struct Case {
     shape: Shape,
     basis: Basis,
     single: bool,
+    compiled: bool,
+    isa: Isa,
     batch: usize,
 }
 
@@ -48,8 +50,12 @@ impl Case {
         for (system, shape) in [dw4, lj13] {
             for basis in [Basis::Gaussian, Basis::Normalized] {
                 for single in [false, true] {
-                    for batch in [64, 256, 1024] {
-                        cases.push(Case { system, shape, basis, single, batch });
+                    for compiled in [false, true] {
+                        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                            for batch in [64, 1024] {
+                                cases.push(Case { system, shape, basis, single, compiled, isa, batch });
+                            }
+                        }
                     }
                 }
             }
@@ -59,11 +65,18 @@ impl Case {
 
     fn name(&self) -> String {
         let basis = if self.basis == Basis::Gaussian { "gaussian" } else { "normalized" };
-        format!("{}-{basis}-{}-{}", self.system, if self.single { "f32" } else { "f64" }, self.batch)
+        let path = if self.compiled { "compiled" } else { "exact" };
+        let precision = if self.single { "f32" } else { "f64" };
+        format!("{}-{basis}-{precision}-{path}-{}-{}", self.system, self.isa.as_str(), self.batch)
     }
 
     fn pair_evaluations(&self) -> usize {
         4 * STEPS * self.shape.pairs() * self.batch
+    }
+
+    fn config(&self) -> Config {
+        let path = if self.compiled { RadialPath::Compiled } else { RadialPath::Exact };
+        Config::rk4(STEPS).with_radial(path).with_isa(self.isa)
     }
 
     /// Ticks of `repetitions` forward passes each, after one to warm up.
@@ -73,7 +86,7 @@ impl Case {
 
     fn run<R: Real>(&self, repetitions: usize) -> Vec<u64> {
         let parameters = Parameters::new();
-        let plan = Plan::<R, _>::allocate(&parameters.model(self), &Config::rk4(STEPS)).unwrap();
+        let plan = Plan::<R, _>::allocate(&parameters.model(self), &self.config()).unwrap();
         let mut work = plan.allocate_workspace(self.batch).unwrap();
         let z = latent::<R>(self.batch * self.shape.coordinates());
         let (mut x, mut log_det) = (z.clone(), vec![R::default(); self.batch]);
@@ -141,7 +154,7 @@ fn report(case: &Case) {
     ticks.sort_unstable();
     let each = |i: usize| ticks[i] as f64 / case.pair_evaluations() as f64;
     let (low, median, high) = (REPETITIONS / 4, REPETITIONS / 2, REPETITIONS * 3 / 4);
-    println!("{:<28} {:>8.1}   {:.1} to {:.1}", case.name(), each(median), each(low), each(high));
+    println!("{:<44} {:>8.1}   {:.1} to {:.1}", case.name(), each(median), each(low), each(high));
 }
 
 fn main() {
@@ -150,7 +163,8 @@ fn main() {
     match once {
         None => {
             println!("{UNIT} per pair-evaluation: median, quartiles of {REPETITIONS}");
-            Case::all().iter().for_each(report);
+            let filter = arguments.get(1).map_or("", |a| a.strip_prefix("--bench").unwrap_or(a));
+            Case::all().iter().filter(|case| case.name().contains(filter)).for_each(report);
         }
         Some(name) => match Case::all().iter().find(|case| Some(&case.name()) == name) {
             Some(case) => {

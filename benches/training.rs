@@ -5,7 +5,7 @@
 //! does not depend on where particles are.
 
 use eqflow::field::Shape;
-use eqflow::flow::{Config, Plan};
+use eqflow::flow::{Block, Config, Plan};
 use eqflow::lanes::Real;
 use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream};
@@ -56,7 +56,7 @@ fn run<R: Real>(name: &str, shape: Shape) {
     let samples = samples::<R>(shape);
     let indices: Vec<usize> = (0..BATCH).collect();
     let nodes: Vec<f64> = (0..=STEPS).map(|k| k as f64 / STEPS as f64).collect();
-    let plan: Plan<R, Vec<R>> =
+    let plan: Plan<R, Vec<Block>> =
         parameters.with_model(|model| Plan::allocate(model, &Config::rk4(STEPS))).expect("a valid model");
     let mut work = plan.allocate_workspace(BATCH).expect("a small batch");
     let mut z = vec![R::default(); samples.len()];

@@ -85,7 +85,7 @@ static void structures(void)
     REFUSE_MODEL(m.struct_size = 1u << 30, EQF_ERROR_ABI, "struct_size");
     REFUSE_MODEL(m.reserved[3] = 1, EQF_ERROR_ABI, "model");
     REFUSE_MODEL(c.struct_size = 4, EQF_ERROR_ABI, "struct_size");
-    REFUSE_MODEL(c.reserved[7] = 1, EQF_ERROR_ABI, "config");
+    REFUSE_MODEL(c.reserved[5] = 1, EQF_ERROR_ABI, "config");
     REFUSE_MODEL(m.basis = 2, EQF_ERROR_ARGUMENT, "model.basis");
     REFUSE_MODEL(m.encoding = -1, EQF_ERROR_ARGUMENT, "model.encoding");
     REFUSE_MODEL(m.n_particles = 0, EQF_ERROR_SHAPE, "model.n_particles");
@@ -105,7 +105,12 @@ static void structures(void)
     REFUSE_MODEL(c.radial = 3, EQF_ERROR_ARGUMENT, "config.radial");
     REFUSE_MODEL(c.log_det = EQF_LOG_DET_JACOBIAN, EQF_ERROR_UNSUPPORTED, "config.log_det");
     REFUSE_MODEL(c.inverse = EQF_INVERSE_EXACT, EQF_ERROR_UNSUPPORTED, "config.inverse");
-    REFUSE_MODEL(c.radial = EQF_RADIAL_TABLE, EQF_ERROR_UNSUPPORTED, "config.radial");
+    REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.radial = EQF_RADIAL_TABLE), EQF_ERROR_UNSUPPORTED,
+                 "config.radial");
+    REFUSE_MODEL(c.table_tolerance = -1e-9, EQF_ERROR_ARGUMENT, "config.table_tolerance");
+    REFUSE_MODEL(c.table_tolerance = NAN, EQF_ERROR_NON_FINITE, "config.table_tolerance");
+    REFUSE_MODEL(c.table_tolerance = 0.5, EQF_ERROR_ARGUMENT, "config.table_tolerance");
+    REFUSE_MODEL(c.isa = 99, EQF_ERROR_ARGUMENT, "config.isa");
     REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.atol = 0.0), EQF_ERROR_ARGUMENT, "config.atol");
     REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.rtol = NAN), EQF_ERROR_NON_FINITE, "config.rtol");
     REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.max_steps = 0), EQF_ERROR_ARGUMENT, "config.max_steps");

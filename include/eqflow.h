@@ -107,14 +107,30 @@
 // Exact inverse of the discrete map. Not yet supported.
 #define EQF_INVERSE_EXACT 1
 
-// The library chooses; at present as EQF_RADIAL_EXACT.
+// As EQF_RADIAL_TABLE where that pays for the expected number of samples and meets the tolerance, else as
+// EQF_RADIAL_EXACT. Chosen once, when the plan is made.
 #define EQF_RADIAL_AUTO 0
 
 // The radial function as the sum over all Gaussians.
 #define EQF_RADIAL_EXACT 1
 
-// The radial function from compiled tables. Not yet supported.
+// The radial function compiled into piecewise polynomials, or an error where the tolerance cannot be met.
 #define EQF_RADIAL_TABLE 2
+
+// The best instruction set that the processor has.
+#define EQF_ISA_BEST 0
+
+// One sample at a time.
+#define EQF_ISA_SCALAR 1
+
+// What every processor of the library's target has: SSE2 on x86-64, NEON on aarch64.
+#define EQF_ISA_BASELINE 2
+
+// AVX2 on x86-64.
+#define EQF_ISA_AVX2 3
+
+// AVX-512 on x86-64.
+#define EQF_ISA_AVX512 4
 
 // A model prepared for a grid, in double precision. Opaque; lives in the memory given to eqf_plan_init().
 typedef struct eqf_plan eqf_plan;
@@ -193,7 +209,8 @@ typedef struct eqf_config {
     int32_t inverse;
     // EQF_RADIAL_AUTO (initial), EQF_RADIAL_EXACT or EQF_RADIAL_TABLE.
     int32_t radial;
-    // Tolerance of EQF_RADIAL_TABLE, which is not yet supported; 0 lets the library choose. Ignored otherwise.
+    // Largest error of a compiled radial function relative to its largest magnitude, at most 0.01; initially 0,
+    // which stands for 1e-12 in double and 1e-7 in single precision.
     double table_tolerance;
     // Relative tolerance of EQF_INTEGRATOR_DOPRI5, at least 0; initially 1e-8. Ignored by others.
     double rtol;
@@ -201,8 +218,14 @@ typedef struct eqf_config {
     double atol;
     // Most attempted steps a sample of EQF_INTEGRATOR_DOPRI5; initially 10000. Ignored by others.
     uint64_t max_steps;
+    // How many samples the plan will serve, roughly, for EQF_RADIAL_AUTO; initially 0, which stands for many.
+    uint64_t samples;
+    // EQF_ISA_BEST (initial) or an instruction set, for tests: it decides the speed and never a bit.
+    uint32_t isa;
     // Zero.
-    uint64_t reserved[8];
+    uint32_t reserved_word;
+    // Zero.
+    uint64_t reserved[6];
 } eqf_config;
 
 // How much memory to provide, and its alignment (a power of two that divides the size).
@@ -325,7 +348,8 @@ int32_t eqf_config_init(struct eqf_config *config,
 // `model`, `config` and `extent` must not be NULL; `diag` may be. Errors: EQF_ERROR_NULL (also for the model's
 // arrays), EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI; EQF_ERROR_SHAPE for the model's sizes; EQF_ERROR_ARGUMENT for
 // unknown constants and values out of range; EQF_ERROR_MODEL for a gamma, gamma_time or eps out of range;
-// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for modes that are not there yet;
+// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for modes that are not there yet, an
+// instruction set that the processor lacks, and EQF_RADIAL_TABLE with a table that would be too large;
 // EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.
 int32_t eqf_plan_extent(const struct eqf_model *model,
                         const struct eqf_config *config,
@@ -345,6 +369,7 @@ int32_t eqf_plan_extent_f32(const struct eqf_model *model,
 // arrays may go. Cost: (2 steps + 1) L M multiplications. `mem`, `model`, `config` and `plan` must not be NULL;
 // `diag` may be. Errors: those of eqf_plan_extent(); EQF_ERROR_WORKSPACE where `len` is too short (diag's
 // value is the size it takes); EQF_ERROR_NON_FINITE also where a parameter overflows the precision;
+// EQF_ERROR_UNSUPPORTED where EQF_RADIAL_TABLE cannot meet its tolerance (diag's value is what would be met);
 // EQF_ERROR_OVERLAP. `*plan` is untouched then (what `mem` holds is unspecified). Once made, any number of
 // threads may share a plan. Since 0.1.0.
 int32_t eqf_plan_init(void *mem,
@@ -364,7 +389,7 @@ int32_t eqf_plan_init_f32(void *mem,
 
 // Says how much workspace any call on `n` samples (or fewer) takes.
 //
-// It does not grow with `n` for EQF_INTEGRATOR_RK4. A thread needs a workspace of its own; its contents mean
+// For EQF_INTEGRATOR_RK4 it stops growing at a few hundred samples. A thread needs a workspace of its own; its contents mean
 // nothing between calls. `plan` and `extent` must not be NULL. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT,
 // EQF_ERROR_ARGUMENT where `plan` is no plan of this precision, EQF_ERROR_SHAPE where the size overflows,
 // EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.

@@ -123,6 +123,9 @@ pub enum Argument {
     FileChecksum = 83,
     FileFlags = 84,
     StepSize = 90,
+    Isa = 91,
+    Samples = 92,
+    Threads = 93,
 }
 
 impl Argument {
@@ -192,6 +195,9 @@ impl Argument {
         Argument::FileChecksum,
         Argument::FileFlags,
         Argument::StepSize,
+        Argument::Isa,
+        Argument::Samples,
+        Argument::Threads,
     ];
 
     /// The name as the documentation spells it.
@@ -261,6 +267,9 @@ impl Argument {
             Argument::FileChecksum => "model file: checksum",
             Argument::FileFlags => "model file: flags",
             Argument::StepSize => "step size",
+            Argument::Isa => "config.isa",
+            Argument::Samples => "config.samples",
+            Argument::Threads => "threads",
         }
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use common::Golden;
 use common::cases::narrow;
 use eqflow::field::Shape;
-use eqflow::flow::{Config, Model, Plan, read_model, write_model, written_length};
+use eqflow::flow::{Block, Config, Model, Plan, read_model, write_model, written_length};
 use eqflow::lanes::{Lanes, Real};
 use eqflow::mcmc::metropolis_step;
 use eqflow::particles::{prior_log_prob, remove_com};
@@ -81,11 +81,11 @@ struct Arrays<R> {
 
 fn plan_calls<R: Real>(model: &Model<'_>, config: Config, arrays: &mut Arrays<R>) {
     let extent = assert_none("extent", || Plan::<R, ()>::extent(model, &config).unwrap());
-    let mut memory = vec![R::default(); extent];
-    let plan = assert_none("plan", || Plan::new(model, &config, &mut memory[..]).unwrap());
+    let mut memory = vec![Block::default(); extent];
+    let plan = assert_none("plan", || Plan::<R, _>::new(model, &config, &mut memory[..]).unwrap());
     let n = arrays.scalars.len();
     let extent = assert_none("workspace extent", || plan.workspace_extent(n).unwrap());
-    let mut work = vec![R::Lanes::default(); extent];
+    let mut work = vec![Block::default(); extent];
     let Arrays { x, moved, scalars, more } = arrays;
     let t = R::from_f64(0.3);
     assert_none("forward", || plan.forward(x, moved, Some(scalars), &mut work).unwrap());

@@ -245,14 +245,15 @@ impl<R: Real> Parameters<R> {
             offset: V::splat(self.arrays[4][0]),
             weights: Shared(&self.arrays[5][..m]),
         };
-        let mut memory = vec![V::zero(); PairScratch::<V>::extent(shape)];
-        let (mut scratch, _) = PairScratch::carve(shape, &mut memory);
+        let mut memory = vec![V::zero(); PairScratch::<V>::extent(shape, 1)];
+        let (mut scratch, _) = PairScratch::carve(shape, 1, &mut memory);
         let (mut v, mut x_bar) = (vec![V::zero(); x.len()], vec![V::zero(); x.len()]);
-        let div = velocity_divergence(shape, &radial, x, &mut v, &mut scratch);
-        transpose(shape, x, &v, div, &mut x_bar, &mut scratch, |d, _, [phi, slope, curvature]| {
+        let mut div = vec![V::zero()];
+        velocity_divergence(shape, &radial, x, &mut v, &mut div, &mut scratch);
+        transpose(shape, x, &v, &div, &mut x_bar, &mut scratch, |d, _, [phi, slope, curvature]| {
             radial.value_slope_curvature(d, phi, slope, curvature);
         });
-        [v, x_bar, vec![div]].concat()
+        [v, x_bar, div].concat()
     }
 }
 
@@ -345,7 +346,8 @@ fn the_adaptive_configuration_steps_differently_for_neighbours() {
     let wild: Vec<f64> = z.iter().map(|c| 3.0 * c).collect();
     let needs = |z: &[f64]| {
         (1..100).find(|&max_steps| {
-            let config = Config { integrator: Integrator::Dopri5 { rtol, atol, max_steps } };
+            let config =
+                Config { integrator: Integrator::Dopri5 { rtol, atol, max_steps }, ..Config::default() };
             let flow = Flow::<f64>::new(&golden, config);
             flow.plan.forward(z, &mut vec![0.0; z.len()], None, &mut flow.work(1)).is_ok()
         })

@@ -6,7 +6,7 @@ use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
 use eqflow::error::{Argument, Error, Status};
 use eqflow::field::Shape;
-use eqflow::flow::{Config, Integrator, Model, Plan, Reals, read_model, write_model, written_length};
+use eqflow::flow::{Block, Config, Integrator, Model, Plan, Reals, read_model, write_model, written_length};
 use eqflow::lanes::Real;
 use eqflow::potential::{DoubleWell, LennardJones};
 
@@ -42,7 +42,7 @@ impl<R: Real> Outputs<R> {
 }
 
 /// The calls that take configurations: name of the input, of the array output, of the scalars, and the call.
-type Call<R> = fn(&Flow<R>, &[R], &mut Outputs<R>, &mut [<R as Real>::Lanes]) -> Result<(), Error>;
+type Call<R> = fn(&Flow<R>, &[R], &mut Outputs<R>, &mut [Block]) -> Result<(), Error>;
 
 fn calls<R: Real>() -> [([Argument; 3], Call<R>); 5] {
     use Argument::{Divergence, Gradient, LogDet, LogProb, Velocity, X, Z};
@@ -119,6 +119,13 @@ fn wrong_lengths_name_the_array_and_the_length_it_should_have() {
     wrong_lengths::<f32>();
 }
 
+/// Memory whose doubles are all the sentinel.
+fn sentinels(blocks: usize) -> Vec<Block> {
+    let mut memory = vec![Block::default(); blocks];
+    Block::reals_mut::<f64>(&mut memory).fill(SENTINEL);
+    memory
+}
+
 fn short_memory<R: Real>() {
     for_each_call::<R>(|flow, x, _, call| {
         let needed = flow.plan.workspace_extent(6).unwrap();
@@ -133,13 +140,13 @@ fn short_memory<R: Real>() {
     for golden in Golden::all() {
         for config in [Config::rk4(3), ADAPTIVE] {
             let needed = Plan::<R, ()>::extent(&golden.model(), &config).unwrap();
-            let mut memory = vec![R::from_f64(SENTINEL); needed];
+            let mut memory = sentinels(needed);
             for length in [0, needed - 1] {
-                let result = Plan::new(&golden.model(), &config, &mut memory[..length]).map(|_| ());
+                let result = Plan::<R, _>::new(&golden.model(), &config, &mut memory[..length]).map(|_| ());
                 assert_error(result, Status::Workspace, Argument::Memory, 0, needed as f64);
-                assert!(memory.iter().all(|v| v.to_f64() == SENTINEL));
+                assert!(memory == sentinels(needed));
             }
-            Plan::new(&golden.model(), &config, &mut memory[..]).unwrap();
+            Plan::<R, _>::new(&golden.model(), &config, &mut memory[..]).unwrap();
         }
     }
 }
@@ -203,7 +210,7 @@ fn step_limit<R: Real>() {
     let needs = |x: &[R]| {
         (1..1000).find(|&max_steps| {
             let integrator = Integrator::Dopri5 { rtol: 1e-5, atol: 1e-5, max_steps };
-            let flow = Flow::<R>::new(&golden, Config { integrator });
+            let flow = Flow::<R>::new(&golden, Config { integrator, ..Config::default() });
             let mut out = Outputs::new(8, 1);
             calls::<R>()[0].1(&flow, x, &mut out, &mut flow.work(1)).is_ok()
         })
@@ -216,7 +223,7 @@ fn step_limit<R: Real>() {
     let most = *steps.iter().max().unwrap();
     let slow = steps.iter().position(|&s| s == most).unwrap();
     let integrator = Integrator::Dopri5 { rtol: 1e-5, atol: 1e-5, max_steps: most - 1 };
-    let flow = Flow::<R>::new(&golden, Config { integrator });
+    let flow = Flow::<R>::new(&golden, Config { integrator, ..Config::default() });
     let mut out = Outputs::new(x.len(), 11);
     let error = calls::<R>()[0].1(&flow, &x, &mut out, &mut flow.work(11)).unwrap_err();
     assert_eq!((error.status, error.argument, error.index), (Status::Convergence, Argument::Z, slow));
@@ -235,7 +242,7 @@ fn running_out_of_steps_names_the_sample_and_writes_nothing() {
 fn every_call_reports_running_out_of_steps() {
     let golden = Golden::load("dw4_normalized");
     let integrator = Integrator::Dopri5 { rtol: 1e-9, atol: 1e-9, max_steps: 2 };
-    let flow = Flow::<f64>::new(&golden, Config { integrator });
+    let flow = Flow::<f64>::new(&golden, Config { integrator, ..Config::default() });
     let x = latent(golden.shape, 6, &mut Rng(1));
     for ([input, array, _], call) in calls::<f64>() {
         let mut out = Outputs::new(x.len(), 6);
@@ -303,9 +310,15 @@ fn assert_model_refused(model: &Model<'_>, status: Status, argument: Argument, i
     let config = Config::rk4(2);
     assert_error(model.check(), status, argument, index, value);
     assert_error(Plan::<f64, ()>::extent(model, &config).map(|_| ()), status, argument, index, value);
-    let mut memory = vec![SENTINEL; 100_000];
-    assert_error(Plan::new(model, &config, &mut memory[..]).map(|_| ()), status, argument, index, value);
-    assert!(memory.iter().all(|v| *v == SENTINEL));
+    let mut memory = sentinels(100_000);
+    assert_error(
+        Plan::<f64, _>::new(model, &config, &mut memory[..]).map(|_| ()),
+        status,
+        argument,
+        index,
+        value,
+    );
+    assert!(memory == sentinels(100_000));
     let mut bytes = vec![7_u8; 100_000];
     assert_error(write_model(model, &mut bytes).map(|_| ()), status, argument, index, value);
     assert!(bytes.iter().all(|b| *b == 7));
@@ -399,12 +412,12 @@ fn bad_configurations_are_named() {
         cases.push((adaptive(1e-3, bad, 10), Status::NonFinite, Argument::Atol, bad));
     }
     for (integrator, status, argument, value) in cases {
-        let config = Config { integrator };
+        let config = Config { integrator, ..Config::default() };
         assert_error(config.check(), status, argument, 0, value);
-        let mut memory = vec![SENTINEL; 100_000];
-        let result = Plan::new(&golden.model(), &config, &mut memory[..]).map(|_| ());
+        let mut memory = sentinels(100_000);
+        let result = Plan::<f64, _>::new(&golden.model(), &config, &mut memory[..]).map(|_| ());
         assert_error(result, status, argument, 0, value);
-        assert!(memory.iter().all(|v| *v == SENTINEL));
+        assert!(memory == sentinels(100_000));
     }
 }
 

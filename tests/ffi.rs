@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Golden, assert_close, numbers};
-use eqflow::flow::{Config, Integrator, Model, Plan, Reals, write_model, written_length};
+use eqflow::flow::{Block, Config, Integrator, Model, Plan, Reals, write_model, written_length};
 use eqflow::lanes::Real;
 use eqflow::particles::{prior_log_prob, remove_com};
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
@@ -434,7 +434,7 @@ fn the_program_in_the_readme_runs_and_prints_the_rust_numbers() {
     std::fs::write(scratch("out/dw4/dw4.eqf"), model_file(&golden.model())).unwrap();
     let output = succeed(Command::new(program).current_dir(scratch(""))).stdout;
 
-    let plan: Plan<f64, Vec<f64>> = Plan::allocate(&golden.model(), &Config::default()).unwrap();
+    let plan: Plan<f64, Vec<Block>> = Plan::allocate(&golden.model(), &Config::default()).unwrap();
     let (mut x, mut log_prob) = ([0.0; 8], [0.0]);
     let mut work = plan.allocate_workspace(1).unwrap();
     plan.sample(1, 0, &mut x, Some(&mut log_prob), &mut work).unwrap();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Golden, assert_close, numbers};
-use eqflow::flow::{Config, Plan};
+use eqflow::flow::{Block, Config, Plan};
 use eqflow::lanes::Real;
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
 
@@ -40,7 +40,7 @@ fn zeros<R: Real>(n: usize) -> Vec<R> {
     vec![R::default(); n]
 }
 
-fn plan<R: Real>(golden: &Golden, config: Config) -> (Plan<R, Vec<R>>, Vec<R::Lanes>) {
+fn plan<R: Real>(golden: &Golden, config: Config) -> (Plan<R, Vec<Block>>, Vec<Block>) {
     let plan = Plan::allocate(&golden.model(), &config).unwrap();
     let work = plan.allocate_workspace(4).unwrap();
     (plan, work)

@@ -183,18 +183,19 @@ impl PairCase {
     }
 
     fn value(&self, radials: &Radials, x: &[f64]) -> f64 {
-        let mut memory = vec![0.0; PairScratch::<f64>::extent(self.shape)];
-        let (mut scratch, _) = PairScratch::carve(self.shape, &mut memory);
+        let mut memory = vec![0.0; PairScratch::<f64>::extent(self.shape, 1)];
+        let (mut scratch, _) = PairScratch::carve(self.shape, 1, &mut memory);
         let mut v = vec![0.0; x.len()];
-        let div = radials.with(|radial| velocity_divergence(self.shape, &radial, x, &mut v, &mut scratch));
-        dot(&self.v_bar, &v) + self.div_bar * div
+        let mut div = [0.0];
+        radials.with(|radial| velocity_divergence(self.shape, &radial, x, &mut v, &mut div, &mut scratch));
+        dot(&self.v_bar, &v) + self.div_bar * div[0]
     }
 
     /// Cotangents of x and of (offset, weights, mean, log gamma).
     fn transpose(&self, radials: &Radials) -> (Vec<f64>, [Vec<f64>; 4]) {
         let m = radials.mean.len();
-        let mut memory = vec![0.0; PairScratch::<f64>::extent(self.shape)];
-        let (mut scratch, _) = PairScratch::carve(self.shape, &mut memory);
+        let mut memory = vec![0.0; PairScratch::<f64>::extent(self.shape, 1)];
+        let (mut scratch, _) = PairScratch::carve(self.shape, 1, &mut memory);
         let mut x_bar = vec![0.0; self.x.len()];
         let (mut offset, [mut weights, mut mean, mut log_gamma]) = (0.0, [0, 1, 2].map(|_| vec![0.0; m]));
         let mut gradient = RadialGradient {
@@ -208,7 +209,7 @@ impl PairCase {
             let run = |d: &[f64], bars: [&[f64]; 2], outputs: [&mut [f64]; 3]| {
                 radial.value_slope_curvature_transpose(d, bars, outputs, &mut gradient, &mut block);
             };
-            transpose(self.shape, &self.x, &self.v_bar, self.div_bar, &mut x_bar, &mut scratch, run);
+            transpose(self.shape, &self.x, &self.v_bar, &[self.div_bar], &mut x_bar, &mut scratch, run);
         });
         (x_bar, [vec![offset], weights, mean, log_gamma])
     }

@@ -1,7 +1,7 @@
 //! Samples of the flow, their importance weights and what follows from them.
 
 use crate::{SHAPE, progress_bar};
-use eqflow::flow::{Config, Plan};
+use eqflow::flow::{Block, Config, Plan};
 use eqflow::potential::DoubleWell;
 use eqflow::sampling::{Estimate, ImportanceWeights, draw_samples, energies};
 use eqflow::train::Parameters;
@@ -30,7 +30,7 @@ pub fn sample_and_reweight(
     seed: u64,
     n: usize,
 ) -> Result<Reweighted, Box<dyn Error>> {
-    let plan: Plan<f64, Vec<f64>> = parameters.with_model(|model| Plan::allocate(model, &CONVERGED))?;
+    let plan: Plan<f64, Vec<Block>> = parameters.with_model(|model| Plan::allocate(model, &CONVERGED))?;
     let bar = progress_bar(n as u64, "sampling");
     let drawn = draw_samples(&plan, seed, n, &|done| bar.set_position(done as u64))?;
     bar.finish_and_clear();

@@ -4,7 +4,7 @@ use super::memory::{Input, Output, Region, check_disjoint, product, region_of};
 use super::plan::{self, Header, eqf_plan, eqf_plan_f32};
 use super::status::{Diag, eqf_diag, report};
 use crate::error::{Argument, Error, Status};
-use crate::lanes::Real;
+use crate::lanes::{Block, Real};
 use core::ffi::c_void;
 
 /// The part of a call's arguments that all calls have.
@@ -21,7 +21,7 @@ struct Batch<'a, R: Real> {
     n: usize,
     /// Reals of `[n][N][D]`.
     reals: usize,
-    work: Output<R::Lanes>,
+    work: Output<Block>,
     diag: Diag,
 }
 
@@ -33,9 +33,9 @@ impl<R: Real> Batch<'_, R> {
         // SAFETY: by contract.
         let header = unsafe { plan::borrow::<R>(plan.cast())? };
         let reals = product(n, &[header.plan.shape().coordinates()])?;
-        let vectors = if n == 0 { 0 } else { header.plan.workspace_extent(n)? };
-        let work = Output::new(Argument::Work, work.cast(), vectors)?;
-        let needed = product(vectors, &[size_of::<R::Lanes>()])?;
+        let blocks = if n == 0 { 0 } else { header.plan.workspace_extent(n)? };
+        let work = Output::new(Argument::Work, work.cast(), blocks)?;
+        let needed = product(blocks, &[size_of::<Block>()])?;
         if work_len < needed {
             return Err(Error::new(Status::Workspace, Argument::Work, needed as f64));
         }

@@ -4,7 +4,8 @@ use super::memory::Region;
 use super::status::status_of;
 use super::versioned::{self, Versioned};
 use crate::error::{Argument, Error, Status};
-use crate::flow::{Config, Integrator};
+use crate::flow::{Config, Integrator, RadialPath};
+use crate::lanes::Isa;
 use core::mem::offset_of;
 
 /// Classical 4th-order Runge-Kutta with a fixed number of equal steps.
@@ -19,12 +20,23 @@ pub const EQF_LOG_DET_JACOBIAN: i32 = 1;
 pub const EQF_INVERSE_BACKWARD: i32 = 0;
 /// Exact inverse of the discrete map. Not yet supported.
 pub const EQF_INVERSE_EXACT: i32 = 1;
-/// The library chooses; at present as EQF_RADIAL_EXACT.
+/// As EQF_RADIAL_TABLE where that pays for the expected number of samples and meets the tolerance, else as
+/// EQF_RADIAL_EXACT. Chosen once, when the plan is made.
 pub const EQF_RADIAL_AUTO: i32 = 0;
 /// The radial function as the sum over all Gaussians.
 pub const EQF_RADIAL_EXACT: i32 = 1;
-/// The radial function from compiled tables. Not yet supported.
+/// The radial function compiled into piecewise polynomials, or an error where the tolerance cannot be met.
 pub const EQF_RADIAL_TABLE: i32 = 2;
+/// The best instruction set that the processor has.
+pub const EQF_ISA_BEST: u32 = 0;
+/// One sample at a time.
+pub const EQF_ISA_SCALAR: u32 = 1;
+/// What every processor of the library's target has: SSE2 on x86-64, NEON on aarch64.
+pub const EQF_ISA_BASELINE: u32 = 2;
+/// AVX2 on x86-64.
+pub const EQF_ISA_AVX2: u32 = 3;
+/// AVX-512 on x86-64.
+pub const EQF_ISA_AVX512: u32 = 4;
 
 /// How a plan integrates, for both precisions. Fill with eqf_config_init(), then change what is to differ.
 #[repr(C)]
@@ -42,7 +54,8 @@ pub struct eqf_config {
     pub inverse: i32,
     /// EQF_RADIAL_AUTO (initial), EQF_RADIAL_EXACT or EQF_RADIAL_TABLE.
     pub radial: i32,
-    /// Tolerance of EQF_RADIAL_TABLE, which is not yet supported; 0 lets the library choose. Ignored otherwise.
+    /// Largest error of a compiled radial function relative to its largest magnitude, at most 0.01; initially 0,
+    /// which stands for 1e-12 in double and 1e-7 in single precision.
     pub table_tolerance: f64,
     /// Relative tolerance of EQF_INTEGRATOR_DOPRI5, at least 0; initially 1e-8. Ignored by others.
     pub rtol: f64,
@@ -50,8 +63,14 @@ pub struct eqf_config {
     pub atol: f64,
     /// Most attempted steps a sample of EQF_INTEGRATOR_DOPRI5; initially 10000. Ignored by others.
     pub max_steps: u64,
+    /// How many samples the plan will serve, roughly, for EQF_RADIAL_AUTO; initially 0, which stands for many.
+    pub samples: u64,
+    /// EQF_ISA_BEST (initial) or an instruction set, for tests: it decides the speed and never a bit.
+    pub isa: u32,
     /// Zero.
-    pub reserved: [u64; 8],
+    pub reserved_word: u32,
+    /// Zero.
+    pub reserved: [u64; 6],
 }
 
 // SAFETY: the first field is `struct_size`, and every field takes any bits.
@@ -71,12 +90,15 @@ unsafe impl Versioned for eqf_config {
             rtol: 1e-8,
             atol: 1e-8,
             max_steps: 10_000,
-            reserved: [0; 8],
+            samples: 0,
+            isa: EQF_ISA_BEST,
+            reserved_word: 0,
+            reserved: [0; 6],
         }
     }
 
     fn reserved_is_zero(&self) -> bool {
-        self.reserved == [0; 8]
+        self.reserved == [0; 6] && self.reserved_word == 0
     }
 }
 
@@ -85,7 +107,7 @@ impl eqf_config {
         for (argument, value, supported, known) in [
             (Argument::LogDetKind, self.log_det, EQF_LOG_DET_TRACE, EQF_LOG_DET_JACOBIAN),
             (Argument::InverseKind, self.inverse, EQF_INVERSE_BACKWARD, EQF_INVERSE_EXACT),
-            (Argument::Radial, self.radial, EQF_RADIAL_EXACT, EQF_RADIAL_TABLE),
+            (Argument::Radial, self.radial, EQF_RADIAL_TABLE, EQF_RADIAL_TABLE),
         ] {
             if !(0..=known).contains(&value) {
                 return Err(Error::new(Status::Argument, argument, f64::from(value)));
@@ -115,7 +137,27 @@ pub(super) unsafe fn borrow(config: *const eqf_config) -> Result<(Config, Region
         },
         other => return Err(Error::new(Status::Argument, Argument::Integrator, f64::from(other))),
     };
-    Ok((Config { integrator }, region))
+    let radial = match given.radial {
+        EQF_RADIAL_EXACT => RadialPath::Exact,
+        EQF_RADIAL_TABLE => RadialPath::Compiled,
+        _ => RadialPath::Auto { samples: samples(given.samples) },
+    };
+    let table_tolerance = given.table_tolerance;
+    Ok((Config { integrator, radial, table_tolerance, isa: isa(given.isa)? }, region))
+}
+
+/// 0 stands for many.
+fn samples(given: u64) -> usize {
+    if given == 0 { usize::MAX } else { usize::try_from(given).unwrap_or(usize::MAX) }
+}
+
+/// The instruction set with this number, which the processor may lack.
+fn isa(given: u32) -> Result<Option<Isa>, Error> {
+    if given == EQF_ISA_BEST {
+        return Ok(None);
+    }
+    let known = Isa::ALL.into_iter().find(|&isa| isa as u32 == given);
+    known.map(Some).ok_or(Error::new(Status::Argument, Argument::Isa, f64::from(given)))
 }
 
 /// Fills a configuration with the paper's setting: 20 RK4 steps with the trace log-determinant.

@@ -1,4 +1,4 @@
-//! Plans in the caller's memory: a header and, behind it, the reals that it points to.
+//! Plans in the caller's memory: a header and, behind it, the blocks that it points to.
 
 use super::config::{self, eqf_config};
 use super::memory::{Output, Region, check_disjoint, check_pointer};
@@ -6,7 +6,7 @@ use super::model::{self, Borrowed, eqf_model};
 use super::status::{Diag, eqf_diag, report, status_of};
 use crate::error::{Argument, Error, Status};
 use crate::flow::Plan;
-use crate::lanes::Real;
+use crate::lanes::{Block, Real};
 use core::ffi::c_void;
 
 /// How much memory to provide, and its alignment (a power of two that divides the size).
@@ -33,27 +33,21 @@ pub struct eqf_plan_f32 {
 #[repr(C)]
 pub(super) struct Header<R: 'static> {
     tag: u64,
-    /// Bytes of header and reals.
+    /// Bytes of header and blocks.
     size: usize,
-    /// The reals lie in the same memory, so they live as long as this header: the lifetime is never used.
-    pub(super) plan: Plan<R, &'static mut [R]>,
+    /// The blocks lie in the same memory, so they live as long as this header: the lifetime is never used.
+    pub(super) plan: Plan<R, &'static mut [Block]>,
 }
 
 impl<R: Real> Header<R> {
     /// Differs between precisions; catches pointers to something else.
     const TAG: u64 = 0x4e4c_5051_4645_8900 + size_of::<R>() as u64;
 
-    const ALIGN: usize =
-        if align_of::<Self>() > align_of::<R>() { align_of::<Self>() } else { align_of::<R>() };
-
-    /// Bytes for a header and `reals`.
-    fn size(reals: usize) -> Result<usize, Error> {
-        let size = reals.checked_mul(size_of::<R>()).and_then(|bytes| bytes.checked_add(size_of::<Self>()));
-        size.and_then(|size| size.checked_next_multiple_of(Self::ALIGN)).ok_or(Error::new(
-            Status::Shape,
-            Argument::Memory,
-            reals as f64,
-        ))
+    /// Bytes of a header and `blocks`.
+    fn size(blocks: usize) -> Result<usize, Error> {
+        let size = blocks.checked_add(Block::count::<u8>(size_of::<Self>()));
+        let size = size.and_then(|blocks| blocks.checked_mul(size_of::<Block>()));
+        size.ok_or(Error::new(Status::Shape, Argument::Memory, blocks as f64))
     }
 
     pub(super) fn region(&self) -> Region {
@@ -93,7 +87,7 @@ unsafe fn extent<R: Real>(
     check_disjoint(&[a, b, c, d, e, f, g, h, config_region, target.region, diag.region()])?;
     let size = Header::<R>::size(Plan::<R, ()>::extent(&model, &config)?)?;
     // SAFETY: writable by contract.
-    unsafe { target.write(eqf_extent { size, align: Header::<R>::ALIGN }) };
+    unsafe { target.write(eqf_extent { size, align: align_of::<Block>() }) };
     Ok(())
 }
 
@@ -115,8 +109,8 @@ unsafe fn init<R: Real>(
     // SAFETY: by contract.
     let (Borrowed { model, regions }, (config, config_region)) =
         unsafe { (model::borrow(model)?, config::borrow(config)?) };
-    let reals = Plan::<R, ()>::extent(&model, &config)?;
-    let size = Header::<R>::size(reals)?;
+    let blocks = Plan::<R, ()>::extent(&model, &config)?;
+    let size = Header::<R>::size(blocks)?;
     let header = Output::new(Argument::Memory, target.memory.cast::<Header<R>>(), 1)?;
     if target.len < size {
         return Err(Error::new(Status::Workspace, Argument::Memory, size as f64));
@@ -126,10 +120,10 @@ unsafe fn init<R: Real>(
     let [a, b, c, d, e, f, g, h] = regions;
     let outputs = [memory.region, plan.region, diag.region()];
     check_disjoint(&[a, b, c, d, e, f, g, h, config_region, outputs[0], outputs[1], outputs[2]])?;
-    // SAFETY: inside the checked memory, whose size is that of header and reals.
-    let storage = unsafe { target.memory.byte_add(size_of::<Header<R>>()) };
-    let storage = Output::new(Argument::Memory, storage.cast::<R>(), reals)?;
-    // SAFETY: the caller's memory, disjoint from all that is read; any bits are reals.
+    // SAFETY: inside the checked memory, whose size is that of header and blocks.
+    let storage = unsafe { target.memory.cast::<Block>().add(Block::count::<u8>(size_of::<Header<R>>())) };
+    let storage = Output::new(Argument::Memory, storage, blocks)?;
+    // SAFETY: the caller's memory, disjoint from all that is read; any bits are blocks.
     let prepared = Plan::new(&model, &config, unsafe { storage.slice() })?;
     // SAFETY: checked memory of the caller's.
     unsafe {
@@ -150,11 +144,11 @@ unsafe fn workspace_extent<R: Real>(
     let header = unsafe { borrow::<R>(plan)? };
     let target = Output::new(Argument::Extent, extent, 1)?;
     check_disjoint(&[header.region(), target.region])?;
-    let vectors = header.plan.workspace_extent(n)?;
-    let size = vectors.checked_mul(size_of::<R::Lanes>()).filter(|&size| size <= isize::MAX as usize);
+    let blocks = header.plan.workspace_extent(n)?;
+    let size = blocks.checked_mul(size_of::<Block>()).filter(|&size| size <= isize::MAX as usize);
     let size = size.ok_or(Error::new(Status::Shape, Argument::Count, n as f64))?;
     // SAFETY: writable by contract.
-    unsafe { target.write(eqf_extent { size, align: align_of::<R::Lanes>() }) };
+    unsafe { target.write(eqf_extent { size, align: align_of::<Block>() }) };
     Ok(())
 }
 
@@ -163,7 +157,8 @@ unsafe fn workspace_extent<R: Real>(
 /// `model`, `config` and `extent` must not be NULL; `diag` may be. Errors: EQF_ERROR_NULL (also for the model's
 /// arrays), EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI; EQF_ERROR_SHAPE for the model's sizes; EQF_ERROR_ARGUMENT for
 /// unknown constants and values out of range; EQF_ERROR_MODEL for a gamma, gamma_time or eps out of range;
-/// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for modes that are not there yet;
+/// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for modes that are not there yet, an
+/// instruction set that the processor lacks, and EQF_RADIAL_TABLE with a table that would be too large;
 /// EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_plan_extent(
@@ -195,6 +190,7 @@ pub unsafe extern "C" fn eqf_plan_extent_f32(
 /// arrays may go. Cost: (2 steps + 1) L M multiplications. `mem`, `model`, `config` and `plan` must not be NULL;
 /// `diag` may be. Errors: those of eqf_plan_extent(); EQF_ERROR_WORKSPACE where `len` is too short (diag's
 /// value is the size it takes); EQF_ERROR_NON_FINITE also where a parameter overflows the precision;
+/// EQF_ERROR_UNSUPPORTED where EQF_RADIAL_TABLE cannot meet its tolerance (diag's value is what would be met);
 /// EQF_ERROR_OVERLAP. `*plan` is untouched then (what `mem` holds is unspecified). Once made, any number of
 /// threads may share a plan. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -228,7 +224,7 @@ pub unsafe extern "C" fn eqf_plan_init_f32(
 
 /// Says how much workspace any call on `n` samples (or fewer) takes.
 ///
-/// It does not grow with `n` for EQF_INTEGRATOR_RK4. A thread needs a workspace of its own; its contents mean
+/// For EQF_INTEGRATOR_RK4 it stops growing at a few hundred samples. A thread needs a workspace of its own; its contents mean
 /// nothing between calls. `plan` and `extent` must not be NULL. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT,
 /// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision, EQF_ERROR_SHAPE where the size overflows,
 /// EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.

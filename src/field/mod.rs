@@ -1,4 +1,4 @@
-//! Pair sums: the velocity, its divergence, and their transposes, for one vector of samples.
+//! Pair sums: the velocity, its divergence, and their transposes, for vectors of samples.
 //!
 //! ```text
 //! v_i(x,t) = sum_{j != i} phi(d_ij, t) (x_i - x_j),      d_ij = |x_i - x_j|

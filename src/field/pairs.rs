@@ -29,7 +29,9 @@ impl Shape {
     }
 }
 
-/// One vector a pair each: distances, then phi and its derivatives, and their cotangents.
+/// One vector a pair and group: distances, then phi and its derivatives, and their cotangents.
+///
+/// Its size is that of a tile: as many groups as go through the three passes together.
 #[derive(Debug)]
 pub struct PairScratch<'a, V> {
     /// d.
@@ -46,15 +48,25 @@ pub struct PairScratch<'a, V> {
     pub slope_bar: &'a mut [V],
 }
 
+/// Pairs that a tile has at least, so that the short passes of a small system are not too short.
+const TILE: usize = 64;
+
 impl<'a, V: Lanes> PairScratch<'a, V> {
+    /// Groups in a tile, where a call has `groups`.
+    const fn tile(shape: Shape, groups: usize) -> usize {
+        let pairs = if shape.pairs() == 0 { 1 } else { shape.pairs() };
+        let tile = TILE.div_ceil(pairs);
+        if tile < groups { tile } else { groups }
+    }
+
     /// Vectors that [`PairScratch::carve`] takes.
-    pub const fn extent(shape: Shape) -> usize {
-        6 * shape.pairs()
+    pub const fn extent(shape: Shape, groups: usize) -> usize {
+        6 * Self::tile(shape, groups) * shape.pairs()
     }
 
     /// Takes the scratch from the front of `memory`, which has at least the extent, and returns the rest.
-    pub fn carve(shape: Shape, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let p = shape.pairs();
+    pub fn carve(shape: Shape, groups: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
+        let p = Self::tile(shape, groups) * shape.pairs();
         let (distance, memory) = memory.split_at_mut(p);
         let (phi, memory) = memory.split_at_mut(p);
         let (slope, memory) = memory.split_at_mut(p);
@@ -62,6 +74,35 @@ impl<'a, V: Lanes> PairScratch<'a, V> {
         let (phi_bar, memory) = memory.split_at_mut(p);
         let (slope_bar, memory) = memory.split_at_mut(p);
         (PairScratch { distance, phi, slope, curvature, phi_bar, slope_bar }, memory)
+    }
+
+    /// The same scratch for a shorter time.
+    pub fn reborrow(&mut self) -> PairScratch<'_, V> {
+        PairScratch {
+            distance: self.distance,
+            phi: self.phi,
+            slope: self.slope,
+            curvature: self.curvature,
+            phi_bar: self.phi_bar,
+            slope_bar: self.slope_bar,
+        }
+    }
+
+    /// The first `pairs` of each array, in the order of the fields.
+    pub(super) fn first(&mut self, pairs: usize) -> [&mut [V]; 6] {
+        [
+            &mut self.distance[..pairs],
+            &mut self.phi[..pairs],
+            &mut self.slope[..pairs],
+            &mut self.curvature[..pairs],
+            &mut self.phi_bar[..pairs],
+            &mut self.slope_bar[..pairs],
+        ]
+    }
+
+    /// Vectors of coordinates in a tile.
+    pub(super) fn tile_coordinates(&self, shape: Shape) -> usize {
+        self.distance.len() / shape.pairs() * shape.coordinates()
     }
 }
 
@@ -73,9 +114,9 @@ pub(super) fn for_each_pair<const D: usize, V: Lanes>(
 ) {
     let (x, _) = x.as_chunks::<D>();
     let mut pair = 0;
-    for (i, x_i) in x.iter().enumerate() {
+    for (i, &x_i) in x.iter().enumerate() {
         for (j, x_j) in x.iter().enumerate().skip(i + 1) {
-            visit(pair, i, x_i, j, x_j);
+            visit(pair, i, &x_i, j, x_j);
             pair += 1;
         }
     }
@@ -91,20 +132,35 @@ pub(super) fn squared<const D: usize, V: Lanes>(r: &[V; D]) -> V {
     sum.at_most(V::splat(V::Real::MAX))
 }
 
-/// Writes the distance of every unordered pair of `x` (`[N][D]`) to `d` (`[N (N-1)/2]`).
+/// Writes the distance of every unordered pair of each group of `x` (`[groups][N][D]`) to `d`
+/// (`[groups][N (N-1)/2]`).
 pub fn distances<V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
-    match shape.dimension {
-        1 => pair_distances::<1, V>(x, d),
-        2 => pair_distances::<2, V>(x, d),
-        _ => pair_distances::<3, V>(x, d),
+    if shape.pairs() == 0 {
+        return;
     }
+    V::vectorize(
+        #[inline(always)]
+        || match shape.dimension {
+            1 => pair_distances::<1, V>(shape, x, d),
+            2 => pair_distances::<2, V>(shape, x, d),
+            _ => pair_distances::<3, V>(shape, x, d),
+        },
+    );
 }
 
-fn pair_distances<const D: usize, V: Lanes>(x: &[V], d: &mut [V]) {
-    for_each_pair::<D, V>(x, |pair, _, x_i, _, x_j| {
-        let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
-        d[pair] = squared(&r).sqrt();
-    });
+#[inline(always)]
+fn pair_distances<const D: usize, V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
+    let groups = x.chunks_exact(shape.coordinates()).zip(d.chunks_exact_mut(shape.pairs()));
+    for (x, d) in groups {
+        for_each_pair::<D, V>(
+            x,
+            #[inline(always)]
+            |pair, _, x_i, _, x_j| {
+                let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
+                d[pair] = squared(&r).sqrt();
+            },
+        );
+    }
 }
 
 /// Calls `radial(d^2)` for every unordered pair and, where `gradient` is given, writes to it the sum of the
@@ -132,52 +188,105 @@ fn pair_gradient<const D: usize, V: Lanes>(
     if let Some(gradient) = gradient.as_deref_mut() {
         gradient.fill(V::zero());
     }
-    for_each_pair::<D, V>(x, |_, i, x_i, j, x_j| {
-        let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
-        let scalar = radial(squared(&r));
-        if let Some(gradient) = gradient.as_deref_mut() {
-            for k in 0..D {
-                let force = scalar * r[k];
-                gradient[i * D + k] += force;
-                gradient[j * D + k] -= force;
+    for_each_pair::<D, V>(
+        x,
+        #[inline(always)]
+        |_, i, x_i, j, x_j| {
+            let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
+            let scalar = radial(squared(&r));
+            if let Some(gradient) = gradient.as_deref_mut() {
+                for k in 0..D {
+                    let force = scalar * r[k];
+                    gradient[i * D + k] += force;
+                    gradient[j * D + k] -= force;
+                }
             }
-        }
-    });
+        },
+    );
 }
 
-/// Writes the velocity at `x` (both `[N][D]`) and returns the divergence.
+/// Writes the velocity at `x` (both `[groups][N][D]`) and the divergence (`[groups]`).
 ///
-/// Cost: N (N-1)/2 evaluations of phi. Coincident particles exert no force on each other and contribute
+/// Cost: N (N-1)/2 evaluations of phi a group. Coincident particles exert no force on each other and contribute
 /// 2 D phi(0) to the divergence.
 pub fn velocity_divergence<V: Lanes>(
     shape: Shape,
     radial: &impl Radial<V>,
     x: &[V],
     v: &mut [V],
+    div: &mut [V],
     scratch: &mut PairScratch<'_, V>,
-) -> V {
-    distances(shape, x, scratch.distance);
-    radial.value_slope(scratch.distance, scratch.phi, scratch.slope);
+) {
     match shape.dimension {
-        1 => forces::<1, V>(x, v, scratch),
-        2 => forces::<2, V>(x, v, scratch),
-        _ => forces::<3, V>(x, v, scratch),
+        1 => tiles::<1, V>(shape, radial, x, v, div, scratch),
+        2 => tiles::<2, V>(shape, radial, x, v, div, scratch),
+        _ => tiles::<3, V>(shape, radial, x, v, div, scratch),
     }
 }
 
-fn forces<const D: usize, V: Lanes>(x: &[V], v: &mut [V], scratch: &PairScratch<'_, V>) -> V {
+fn tiles<const D: usize, V: Lanes>(
+    shape: Shape,
+    radial: &impl Radial<V>,
+    x: &[V],
+    v: &mut [V],
+    div: &mut [V],
+    scratch: &mut PairScratch<'_, V>,
+) {
     v.fill(V::zero());
-    let (v, _) = v.as_chunks_mut::<D>();
+    div.fill(V::zero());
+    if shape.pairs() == 0 {
+        return;
+    }
+    let tile = scratch.tile_coordinates(shape);
+    let groups = tile / shape.coordinates();
+    for ((x, v), div) in x.chunks(tile).zip(v.chunks_mut(tile)).zip(div.chunks_mut(groups)) {
+        let pairs = div.len() * shape.pairs();
+        let (distance, phi, slope) =
+            (&mut scratch.distance[..pairs], &mut scratch.phi[..pairs], &mut scratch.slope[..pairs]);
+        V::vectorize(
+            #[inline(always)]
+            || pair_distances::<D, V>(shape, x, distance),
+        );
+        radial.value_slope(distance, phi, slope);
+        V::vectorize(
+            #[inline(always)]
+            || forces::<D, V>(shape, x, [distance, phi, slope], v, div),
+        );
+    }
+}
+
+/// Adds the pairs' forces to `v` and their divergence to `div`.
+#[inline(always)]
+fn forces<const D: usize, V: Lanes>(
+    shape: Shape,
+    x: &[V],
+    [distance, phi, slope]: [&[V]; 3],
+    v: &mut [V],
+    div: &mut [V],
+) {
     let dimension = V::constant(D as f64);
-    let mut half = V::zero();
-    for_each_pair::<D, V>(x, |pair, i, x_i, j, x_j| {
-        let phi = scratch.phi[pair];
-        half += scratch.distance[pair] * scratch.slope[pair] + dimension * phi;
-        for k in 0..D {
-            let force = phi * (x_i[k] - x_j[k]);
-            v[i][k] += force;
-            v[j][k] -= force;
+    let radials = distance.iter().zip(phi).zip(slope);
+    let mut radials = radials.map(
+        #[inline(always)]
+        |((&d, &phi), &slope)| (phi, d * slope + dimension * phi),
+    );
+    let groups = x.chunks_exact(shape.coordinates()).zip(v.chunks_exact_mut(shape.coordinates()));
+    for ((x, v), div) in groups.zip(div) {
+        let ((x, _), (v, _)) = (x.as_chunks::<D>(), v.as_chunks_mut::<D>());
+        let mut half = V::zero();
+        for i in 0..x.len() {
+            // In registers: the compiler cannot know that v_j is another one.
+            let (x_i, mut v_i) = (x[i], v[i]);
+            for ((x_j, v_j), (phi, divergence)) in x[i + 1..].iter().zip(&mut v[i + 1..]).zip(&mut radials) {
+                half += divergence;
+                for k in 0..D {
+                    let force = phi * (x_i[k] - x_j[k]);
+                    v_i[k] += force;
+                    v_j[k] -= force;
+                }
+            }
+            v[i] = v_i;
         }
-    });
-    half + half
+        *div = half + half;
+    }
 }

@@ -10,62 +10,118 @@ use crate::lanes::Lanes;
 /// r_bar = phi u + [phi' (f + 2 s (D + 1)) + 2 s d phi''] r/d. At d = 0 the direction r/d is undefined and the
 /// symmetric choice 0 is taken.
 ///
+/// All arrays are `[groups][N][D]`, `div_bar` is `[groups]`.
 /// `radial(distance, [phi_bar, slope_bar], [phi, slope, curvature])` evaluates phi, phi', phi'' at all
-/// distances and may take its parameters' share of the cotangents on the way.
+/// distances of a tile and may take its parameters' share of the cotangents on the way.
 pub fn transpose<V: Lanes>(
     shape: Shape,
     x: &[V],
     v_bar: &[V],
-    div_bar: V,
+    div_bar: &[V],
     x_bar: &mut [V],
     scratch: &mut PairScratch<'_, V>,
-    radial: impl FnOnce(&[V], [&[V]; 2], [&mut [V]; 3]),
+    radial: impl FnMut(&[V], [&[V]; 2], [&mut [V]; 3]),
 ) {
     match shape.dimension {
-        1 => pair_transpose::<1, V>(x, v_bar, div_bar, x_bar, scratch, radial),
-        2 => pair_transpose::<2, V>(x, v_bar, div_bar, x_bar, scratch, radial),
-        _ => pair_transpose::<3, V>(x, v_bar, div_bar, x_bar, scratch, radial),
+        1 => tiles::<1, V>(shape, [x, v_bar], div_bar, x_bar, scratch, radial),
+        2 => tiles::<2, V>(shape, [x, v_bar], div_bar, x_bar, scratch, radial),
+        _ => tiles::<3, V>(shape, [x, v_bar], div_bar, x_bar, scratch, radial),
     }
 }
 
-fn pair_transpose<const D: usize, V: Lanes>(
-    x: &[V],
-    v_bar: &[V],
-    div_bar: V,
+fn tiles<const D: usize, V: Lanes>(
+    shape: Shape,
+    [x, v_bar]: [&[V]; 2],
+    div_bar: &[V],
     x_bar: &mut [V],
     scratch: &mut PairScratch<'_, V>,
-    radial: impl FnOnce(&[V], [&[V]; 2], [&mut [V]; 3]),
+    mut radial: impl FnMut(&[V], [&[V]; 2], [&mut [V]; 3]),
 ) {
-    let (v_bar, _) = v_bar.as_chunks::<D>();
-    let two_s = div_bar + div_bar;
-    for_each_pair::<D, V>(x, |pair, i, x_i, j, x_j| {
-        let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
-        let d = squared(&r).sqrt();
-        let mut f = (v_bar[i][0] - v_bar[j][0]) * r[0];
-        for k in 1..D {
-            f += (v_bar[i][k] - v_bar[j][k]) * r[k];
-        }
-        scratch.distance[pair] = d;
-        scratch.phi_bar[pair] = f + V::constant(D as f64) * two_s;
-        scratch.slope_bar[pair] = d * two_s;
-    });
-    radial(
-        scratch.distance,
-        [scratch.phi_bar, scratch.slope_bar],
-        [scratch.phi, scratch.slope, scratch.curvature],
-    );
     x_bar.fill(V::zero());
-    let (x_bar, _) = x_bar.as_chunks_mut::<D>();
-    for_each_pair::<D, V>(x, |pair, i, x_i, j, x_j| {
-        let (phi, d) = (scratch.phi[pair], scratch.distance[pair]);
-        // phi_bar + 2 s = f + 2 s (D + 1).
-        let along = scratch.slope[pair] * (scratch.phi_bar[pair] + two_s)
-            + scratch.slope_bar[pair] * scratch.curvature[pair];
-        let along = V::zero().select_less(d, along / d, V::zero());
-        for k in 0..D {
-            let r_bar = phi * (v_bar[i][k] - v_bar[j][k]) + along * (x_i[k] - x_j[k]);
-            x_bar[i][k] += r_bar;
-            x_bar[j][k] -= r_bar;
+    if shape.pairs() == 0 {
+        return;
+    }
+    let tile = scratch.tile_coordinates(shape);
+    let inputs = x.chunks(tile).zip(v_bar.chunks(tile)).zip(div_bar.chunks(tile / shape.coordinates()));
+    for (((x, v_bar), div_bar), x_bar) in inputs.zip(x_bar.chunks_mut(tile)) {
+        let pairs = div_bar.len() * shape.pairs();
+        let [distance, phi, slope, curvature, phi_bar, slope_bar] = scratch.first(pairs);
+        V::vectorize(
+            #[inline(always)]
+            || radial_cotangents::<D, V>(shape, [x, v_bar], div_bar, [distance, phi_bar, slope_bar]),
+        );
+        radial(distance, [phi_bar, slope_bar], [phi, slope, curvature]);
+        let radials = [distance, phi, slope, curvature, phi_bar, slope_bar].map(|values| &*values);
+        V::vectorize(
+            #[inline(always)]
+            || position_cotangents::<D, V>(shape, [x, v_bar], div_bar, radials, x_bar),
+        );
+    }
+}
+
+/// Distances and the cotangents of phi and phi'.
+#[inline(always)]
+fn radial_cotangents<const D: usize, V: Lanes>(
+    shape: Shape,
+    [x, v_bar]: [&[V]; 2],
+    div_bar: &[V],
+    [distance, phi_bar, slope_bar]: [&mut [V]; 3],
+) {
+    let mut pair = 0;
+    for (g, &s) in div_bar.iter().enumerate() {
+        let group = g * shape.coordinates()..(g + 1) * shape.coordinates();
+        let (v_bar, _) = v_bar[group.clone()].as_chunks::<D>();
+        let two_s = s + s;
+        for_each_pair::<D, V>(
+            &x[group],
+            #[inline(always)]
+            |_, i, x_i, j, x_j| {
+                let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
+                let d = squared(&r).sqrt();
+                let mut f = (v_bar[i][0] - v_bar[j][0]) * r[0];
+                for k in 1..D {
+                    f += (v_bar[i][k] - v_bar[j][k]) * r[k];
+                }
+                distance[pair] = d;
+                phi_bar[pair] = f + V::constant(D as f64) * two_s;
+                slope_bar[pair] = d * two_s;
+                pair += 1;
+            },
+        );
+    }
+}
+
+/// Adds r_bar of every pair to both partners.
+#[inline(always)]
+fn position_cotangents<const D: usize, V: Lanes>(
+    shape: Shape,
+    [x, v_bar]: [&[V]; 2],
+    div_bar: &[V],
+    [distance, phi, slope, curvature, phi_bar, slope_bar]: [&[V]; 6],
+    x_bar: &mut [V],
+) {
+    let mut pair = 0;
+    for (g, &s) in div_bar.iter().enumerate() {
+        let group = g * shape.coordinates()..(g + 1) * shape.coordinates();
+        let (x, _) = x[group.clone()].as_chunks::<D>();
+        let (v_bar, _) = v_bar[group.clone()].as_chunks::<D>();
+        let (x_bar, _) = x_bar[group].as_chunks_mut::<D>();
+        let two_s = s + s;
+        for i in 0..x.len() {
+            let mut x_bar_i = x_bar[i];
+            for j in i + 1..x.len() {
+                let d = distance[pair];
+                // phi_bar + 2 s = f + 2 s (D + 1).
+                let along = slope[pair] * (phi_bar[pair] + two_s) + slope_bar[pair] * curvature[pair];
+                let along = V::zero().select_less(d, along / d, V::zero());
+                for k in 0..D {
+                    let r_bar = phi[pair] * (v_bar[i][k] - v_bar[j][k]) + along * (x[i][k] - x[j][k]);
+                    x_bar_i[k] += r_bar;
+                    x_bar[j][k] -= r_bar;
+                }
+                pair += 1;
+            }
+            x_bar[i] = x_bar_i;
         }
-    });
+    }
 }

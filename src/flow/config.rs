@@ -1,6 +1,7 @@
-//! How a plan integrates.
+//! How a plan integrates and evaluates.
 
 use crate::error::{Argument, Error, Status};
+use crate::lanes::{Isa, Real};
 
 /// Which integrator, and with it which rung of the exactness ladder the log-determinant stands on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,29 +23,95 @@ pub enum Integrator {
     },
 }
 
+/// How the radial function is evaluated at the stage times of a fixed grid.
+///
+/// The choice is made when the plan is built, never call by call: the bits of a sample do not depend on how many
+/// others are computed with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RadialPath {
+    /// Compiled where that pays and meets the tolerance, otherwise exact.
+    Auto {
+        /// How many samples the plan will serve, roughly; below [`RadialPath::WORTHWHILE`] the build costs more
+        /// than it saves.
+        samples: usize,
+    },
+    /// The sum over all Gaussians.
+    Exact,
+    /// Piecewise polynomials, or an error where the tolerance cannot be met.
+    Compiled,
+}
+
+impl RadialPath {
+    /// Samples from which on [`RadialPath::Auto`] compiles.
+    pub const WORTHWHILE: usize = 4;
+}
+
 /// How a plan is built.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// The integrator.
     pub integrator: Integrator,
+    /// How the radial function is evaluated; an adaptive integrator has no stage times and evaluates it exactly.
+    pub radial: RadialPath,
+    /// Largest error of a compiled phi, relative to the largest magnitude of phi; 0 stands for the precision's own:
+    /// 1e-12 in double, 1e-7 in single precision. At most 0.01.
+    pub table_tolerance: f64,
+    /// The instruction set; `None` for the best that the processor has. It decides the speed and never a bit.
+    pub isa: Option<Isa>,
 }
 
 impl Config {
+    const fn of(integrator: Integrator) -> Self {
+        let radial = RadialPath::Auto { samples: usize::MAX };
+        Config { integrator, radial, table_tolerance: 0.0, isa: None }
+    }
+
     /// Fixed grid with `steps` steps.
     pub const fn rk4(steps: usize) -> Self {
-        Config { integrator: Integrator::Rk4 { steps } }
+        Config::of(Integrator::Rk4 { steps })
     }
 
     /// Adaptive with these tolerances and at most 10000 steps a sample.
     pub const fn dopri5(rtol: f64, atol: f64) -> Self {
-        Config { integrator: Integrator::Dopri5 { rtol, atol, max_steps: 10_000 } }
+        Config::of(Integrator::Dopri5 { rtol, atol, max_steps: 10_000 })
+    }
+
+    /// The same with another way to evaluate the radial function.
+    pub const fn with_radial(mut self, radial: RadialPath) -> Self {
+        self.radial = radial;
+        self
+    }
+
+    /// The same on a given instruction set.
+    pub const fn with_isa(mut self, isa: Isa) -> Self {
+        self.isa = Some(isa);
+        self
     }
 
     /// Checks ranges.
     ///
     /// # Errors
-    /// Names the field at fault.
+    /// Names the field at fault; [`Status::Unsupported`] for an instruction set that this processor lacks.
     pub fn check(&self) -> Result<(), Error> {
+        self.check_integrator()?;
+        if !self.table_tolerance.is_finite() {
+            return Err(Error::new(Status::NonFinite, Argument::TableTolerance, self.table_tolerance));
+        }
+        if !(0.0..=0.01).contains(&self.table_tolerance) {
+            return Err(Error::new(Status::Argument, Argument::TableTolerance, self.table_tolerance));
+        }
+        if self.radial == RadialPath::Compiled && self.grid_steps() == 0 {
+            return Err(Error::new(Status::Unsupported, Argument::Radial, 0.0));
+        }
+        match self.isa {
+            Some(isa) if !isa.is_available() => {
+                Err(Error::new(Status::Unsupported, Argument::Isa, f64::from(isa as u32)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_integrator(&self) -> Result<(), Error> {
         match self.integrator {
             Integrator::Rk4 { steps } if steps == 0 || steps > 65_536 => {
                 Err(Error::new(Status::Argument, Argument::Steps, steps as f64))
@@ -75,6 +142,21 @@ impl Config {
             Integrator::Rk4 { steps } => steps,
             Integrator::Dopri5 { .. } => 0,
         }
+    }
+
+    /// Whether tables are wanted.
+    pub(super) fn wants_tables(&self) -> bool {
+        let path = match self.radial {
+            RadialPath::Auto { samples } => samples >= RadialPath::WORTHWHILE,
+            RadialPath::Exact => false,
+            RadialPath::Compiled => true,
+        };
+        path && self.grid_steps() > 0
+    }
+
+    /// The tolerance of a compiled phi in precision `R`.
+    pub(super) fn tolerance<R: Real>(&self) -> f64 {
+        if self.table_tolerance > 0.0 { self.table_tolerance } else { R::TABLE_TOLERANCE }
     }
 }
 

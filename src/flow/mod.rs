@@ -1,19 +1,21 @@
 //! The flow: a [`Model`] (borrowed parameters) becomes a [`Plan`] (prepared for a grid in caller memory), which
 //! maps, inverts, evaluates and samples batches.
 //!
-//! Batches are contiguous `[n][N][D]`. A plan needs memory for [`Plan::extent`] reals and every call a
-//! workspace of [`Plan::workspace_extent`] vectors; nothing is allocated and nothing else is kept. A plan may
+//! Batches are contiguous `[n][N][D]`. A plan needs memory for [`Plan::extent`] blocks and every call a
+//! workspace of [`Plan::workspace_extent`] blocks; nothing is allocated and nothing else is kept. A plan may
 //! be shared by any number of threads, each with a workspace of its own.
 
 mod config;
 mod file;
 mod input;
+mod layout;
 mod model;
 mod operations;
 mod plan;
 mod transport;
 
-pub use config::{Config, Integrator};
+pub use crate::lanes::Block;
+pub use config::{Config, Integrator, RadialPath};
 pub use file::{FILE_VERSION, read_model, write_model, written_length};
 pub use input::check_finite;
 pub use model::{Model, Reals};

@@ -1,4 +1,4 @@
-//! What a plan does with a batch: forward, inverse, log-density, samples, and its field.
+//! What a plan does with a batch: check everything, then run chunk after chunk through the integrator.
 
 use super::config::Integrator;
 use super::input::{check_finite, check_length};
@@ -7,79 +7,257 @@ use super::transport::WorkspaceParts;
 use crate::error::{Argument, Error, Status};
 use crate::integrate::dopri5::NotConverged;
 use crate::integrate::rk4::Direction;
-use crate::lanes::{Lanes, Real, gather};
-use crate::particles::{prior_log_prob, remove_com};
+use crate::lanes::{Block, Lanes, Real, Vectorized, gather};
+use crate::particles::remove_com;
 use crate::radial::{AtTime, Exact, Radial};
 use crate::random::{Normals, Purpose, Stream};
 use core::ops::Deref;
 
-/// A run of at most [`Lanes::WIDTH`] consecutive samples that share a vector.
+/// A run of consecutive samples that go through the integrator together, a vector of them a group.
 #[derive(Clone, Copy)]
-struct Group {
+struct Chunk {
     first: usize,
     count: usize,
 }
 
-/// Gathers a group's samples (`[n][N][D]`) into lanes; lanes beyond the last sample repeat it.
-fn load<V: Lanes>(group: Group, samples: &[V::Real], x: &mut [V]) {
-    gather(samples, |i| group.first + i.min(group.count - 1), x);
-}
+impl Chunk {
+    /// Gathers samples (`[n][N][D]`) into `x` (`[groups][N][D]`); lanes beyond the last sample repeat it.
+    fn load<V: Lanes>(self, samples: &[V::Real], x: &mut [V], coordinates: usize) {
+        V::vectorize(
+            #[inline(always)]
+            || {
+                for (g, x) in x.chunks_exact_mut(coordinates).enumerate() {
+                    let sample = g * V::WIDTH;
+                    gather(
+                        samples,
+                        #[inline(always)]
+                        |i| self.first + (sample + i).min(self.count - 1),
+                        x,
+                    );
+                }
+            },
+        );
+    }
 
-/// Scatters lanes to a group's samples.
-fn store<V: Lanes>(group: Group, x: &[V], samples: &mut [V::Real]) {
-    let coordinates = x.len();
-    for (c, x) in x.iter().enumerate() {
-        for i in 0..group.count {
-            samples[(group.first + i) * coordinates + c] = x.lane(i);
+    /// Scatters `x` (`[groups][coordinates]`) to samples (`[n][coordinates]`).
+    fn store<V: Lanes>(self, x: &[V], samples: &mut [V::Real], coordinates: usize) {
+        for (g, x) in x.chunks_exact(coordinates).enumerate() {
+            let first = g * V::WIDTH;
+            for i in 0..V::WIDTH.min(self.count - first) {
+                let sample = &mut samples[(self.first + first + i) * coordinates..][..coordinates];
+                for (target, x) in sample.iter_mut().zip(x) {
+                    *target = x.as_slice()[i];
+                }
+            }
         }
     }
 }
 
-fn store_scalar<V: Lanes>(group: Group, value: V, scalars: Option<&mut [V::Real]>) {
-    if let Some(scalars) = scalars {
-        store(group, &[value], scalars);
-    }
+/// One kind of pass over a batch.
+trait Operation<R: Real> {
+    /// From the batch to results in `parts.x` and `parts.extra`.
+    fn compute<V: Lanes<Real = R>>(
+        &self,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>>;
+
+    /// From results to the batch.
+    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]);
 }
 
-impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
-    /// Runs `compute` on every group and hands its result (a vector of coordinates and one more) to `write`.
-    ///
-    /// An adaptive plan computes all groups before it writes the first, so that a failure writes nothing.
-    fn for_each_group(
-        &self,
-        n: usize,
-        work: &mut [R::Lanes],
-        argument: Argument,
-        mut compute: impl FnMut(Group, &mut WorkspaceParts<'_, R::Lanes>) -> Result<R::Lanes, NotConverged<R>>,
-        mut write: impl FnMut(Group, &[R::Lanes], R::Lanes),
-    ) -> Result<(), Error> {
+/// An operation on `n` samples, to be run on the plan's vectors.
+///
+/// An adaptive plan computes all chunks before it writes the first, so that a failure writes nothing.
+struct Batch<'a, R, S, O> {
+    plan: &'a Plan<R, S>,
+    n: usize,
+    work: &'a mut [Block],
+    /// The array that a failure to converge is about.
+    argument: Argument,
+    operation: O,
+}
+
+impl<R: Real, S: Deref<Target = [Block]>, O: Operation<R>> Vectorized<R> for Batch<'_, R, S, O> {
+    type Output = Result<(), Error>;
+
+    fn run<V: Lanes<Real = R>>(self) -> Result<(), Error> {
+        let Batch { plan, n, work, argument, mut operation } = self;
         if n == 0 {
             return Ok(());
         }
-        let width = R::Lanes::WIDTH;
-        let coordinates = self.shape.coordinates();
-        let (mut parts, results) = self.workspace(n, work)?;
-        let staged = matches!(self.config.integrator, Integrator::Dopri5 { .. });
-        let groups = (0..n).step_by(width).map(|first| Group { first, count: width.min(n - first) });
-        for (g, group) in groups.clone().enumerate() {
-            let extra = compute(group, &mut parts).map_err(|e| {
-                let sample = group.first + e.lane.min(group.count - 1);
+        let coordinates = plan.shape.coordinates();
+        let (mut parts, results) = plan.workspace::<V>(n, work)?;
+        let samples = parts.extra.len() * V::WIDTH;
+        let staged = matches!(plan.config.integrator, Integrator::Dopri5 { .. });
+        let chunks = (0..n).step_by(samples).map(|first| Chunk { first, count: samples.min(n - first) });
+        for (c, chunk) in chunks.clone().enumerate() {
+            let mut parts = parts.first(chunk.count.div_ceil(V::WIDTH));
+            operation.compute(chunk, &mut parts).map_err(|e| {
+                let sample = chunk.first + e.lane.min(chunk.count - 1);
                 Error::at(Status::Convergence, argument, sample, e.time.to_f64())
             })?;
             if staged {
-                let result = &mut results[g * (coordinates + 1)..(g + 1) * (coordinates + 1)];
+                let result = &mut results[c * (coordinates + 1)..(c + 1) * (coordinates + 1)];
                 result[..coordinates].copy_from_slice(parts.x);
-                result[coordinates] = extra;
+                result[coordinates] = parts.extra[0];
             } else {
-                write(group, parts.x, extra);
+                operation.write(chunk, parts.x, parts.extra);
             }
         }
         if staged {
-            for (group, result) in groups.zip(results.chunks_exact(coordinates + 1)) {
-                write(group, &result[..coordinates], result[coordinates]);
+            for (chunk, result) in chunks.zip(results.chunks_exact(coordinates + 1)) {
+                operation.write(chunk, &result[..coordinates], &result[coordinates..]);
             }
         }
         Ok(())
+    }
+}
+
+/// The flow in either direction.
+struct Map<'a, R, S> {
+    plan: &'a Plan<R, S>,
+    direction: Direction,
+    from: &'a [R],
+    to: &'a mut [R],
+    log_det: Option<&'a mut [R]>,
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Operation<R> for Map<'_, R, S> {
+    fn compute<V: Lanes<Real = R>>(
+        &self,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        chunk.load(self.from, parts.x, self.plan.shape.coordinates());
+        self.plan.transport(self.direction, parts)
+    }
+
+    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]) {
+        chunk.store(x, self.to, self.plan.shape.coordinates());
+        if let Some(log_det) = self.log_det.as_deref_mut() {
+            chunk.store(extra, log_det, 1);
+        }
+    }
+}
+
+/// The log-density, and its gradient where that is wanted.
+struct LogProb<'a, R, S> {
+    plan: &'a Plan<R, S>,
+    x: &'a [R],
+    log_prob: &'a mut [R],
+    grad: Option<&'a mut [R]>,
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Operation<R> for LogProb<'_, R, S> {
+    fn compute<V: Lanes<Real = R>>(
+        &self,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        chunk.load(self.x, parts.x, self.plan.shape.coordinates());
+        if self.grad.is_some() {
+            return self.plan.score(parts);
+        }
+        self.plan.transport(Direction::Backward, parts)?;
+        self.plan.add_prior(parts.x, parts.extra);
+        Ok(())
+    }
+
+    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]) {
+        chunk.store(extra, self.log_prob, 1);
+        if let Some(grad) = self.grad.as_deref_mut() {
+            chunk.store(x, grad, self.plan.shape.coordinates());
+        }
+    }
+}
+
+/// Samples of a seed with their log-density.
+struct Draw<'a, R, S> {
+    plan: &'a Plan<R, S>,
+    seed: u64,
+    first: u64,
+    x: &'a mut [R],
+    log_prob: Option<&'a mut [R]>,
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Operation<R> for Draw<'_, R, S> {
+    fn compute<V: Lanes<Real = R>>(
+        &self,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        self.draw(chunk, parts.x);
+        self.plan.push_forward(parts)
+    }
+
+    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]) {
+        chunk.store(x, self.x, self.plan.shape.coordinates());
+        if let Some(log_prob) = self.log_prob.as_deref_mut() {
+            chunk.store(extra, log_prob, 1);
+        }
+    }
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Draw<'_, R, S> {
+    /// Fills the lanes with prior draws; lanes beyond the last sample repeat it.
+    fn draw<V: Lanes<Real = R>>(&self, chunk: Chunk, x: &mut [V]) {
+        let shape = self.plan.shape;
+        for (g, x) in x.chunks_exact_mut(shape.coordinates()).enumerate() {
+            let lanes: &mut [R] = bytemuck::cast_slice_mut(x);
+            for i in 0..V::WIDTH {
+                let sample = chunk.first + (g * V::WIDTH + i).min(chunk.count - 1);
+                let index = self.first.wrapping_add(sample as u64);
+                let mut normals = Normals::new(Stream::new(self.seed, Purpose::Prior, index));
+                for lane in lanes.iter_mut().skip(i).step_by(V::WIDTH) {
+                    *lane = R::from_f64(normals.next_normal());
+                }
+            }
+            V::vectorize(
+                #[inline(always)]
+                || remove_com(shape, x, &mut [V::zero(); 3]),
+            );
+        }
+    }
+}
+
+/// Velocity and divergence at one time.
+struct FieldAt<'a, R, S> {
+    plan: &'a Plan<R, S>,
+    t: R,
+    x: &'a [R],
+    v: &'a mut [R],
+    div: Option<&'a mut [R]>,
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Operation<R> for FieldAt<'_, R, S> {
+    fn compute<V: Lanes<Real = R>>(
+        &self,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        chunk.load(self.x, parts.x, self.plan.shape.coordinates());
+        self.plan.velocity(self.t, parts);
+        Ok(())
+    }
+
+    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]) {
+        chunk.store(x, self.v, self.plan.shape.coordinates());
+        if let Some(div) = self.div.as_deref_mut() {
+            chunk.store(extra, div, 1);
+        }
+    }
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+    fn run(
+        &self,
+        n: usize,
+        work: &mut [Block],
+        argument: Argument,
+        operation: impl Operation<R>,
+    ) -> Result<(), Error> {
+        self.isa().run(Batch { plan: self, n, work, argument, operation })
     }
 
     /// The number of samples in `samples`, which must be a whole one and finite.
@@ -98,27 +276,15 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         [from_name, to_name]: [Argument; 2],
         from: &[R],
         to: &mut [R],
-        mut log_det: Option<&mut [R]>,
-        work: &mut [R::Lanes],
+        log_det: Option<&mut [R]>,
+        work: &mut [Block],
     ) -> Result<(), Error> {
         let n = self.check_samples(from_name, from)?;
         check_length(to_name, to.len(), from.len())?;
         if let Some(log_det) = &log_det {
             check_length(Argument::LogDet, log_det.len(), n)?;
         }
-        self.for_each_group(
-            n,
-            work,
-            from_name,
-            |group, parts| {
-                load(group, from, parts.x);
-                self.transport(direction, parts)
-            },
-            |group, x, extra| {
-                store(group, x, to);
-                store_scalar(group, extra, log_det.as_deref_mut());
-            },
-        )
+        self.run(n, work, from_name, Map { plan: self, direction, from, to, log_det })
     }
 
     /// Maps latent `z` to configurations `x` (both `[n][N][D]`); `log_det` (`[n]`) is log|det dx/dz|.
@@ -134,7 +300,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         z: &[R],
         x: &mut [R],
         log_det: Option<&mut [R]>,
-        work: &mut [R::Lanes],
+        work: &mut [Block],
     ) -> Result<(), Error> {
         self.map(Direction::Forward, [Argument::Z, Argument::X], z, x, log_det, work)
     }
@@ -148,7 +314,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         x: &[R],
         z: &mut [R],
         log_det: Option<&mut [R]>,
-        work: &mut [R::Lanes],
+        work: &mut [Block],
     ) -> Result<(), Error> {
         self.map(Direction::Backward, [Argument::X, Argument::Z], x, z, log_det, work)
     }
@@ -168,37 +334,14 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         x: &[R],
         log_prob: &mut [R],
         grad: Option<&mut [R]>,
-        work: &mut [R::Lanes],
+        work: &mut [Block],
     ) -> Result<(), Error> {
         let n = self.check_samples(Argument::X, x)?;
         check_length(Argument::LogProb, log_prob.len(), n)?;
-        let Some(grad) = grad else {
-            return self.for_each_group(
-                n,
-                work,
-                Argument::X,
-                |group, parts| {
-                    load(group, x, parts.x);
-                    let log_det = self.transport(Direction::Backward, parts)?;
-                    Ok(prior_log_prob(self.shape, parts.x) + log_det)
-                },
-                |group, _, extra| store_scalar(group, extra, Some(log_prob)),
-            );
-        };
-        check_length(Argument::Gradient, grad.len(), x.len())?;
-        self.for_each_group(
-            n,
-            work,
-            Argument::X,
-            |group, parts| {
-                load(group, x, parts.x);
-                self.score(parts)
-            },
-            |group, gradient, extra| {
-                store(group, gradient, grad);
-                store_scalar(group, extra, Some(log_prob));
-            },
-        )
+        if let Some(grad) = &grad {
+            check_length(Argument::Gradient, grad.len(), x.len())?;
+        }
+        self.run(n, work, Argument::X, LogProb { plan: self, x, log_prob, grad })
     }
 
     /// Draws samples `first`, `first + 1`, ... of `seed` into `x` (`[n][N][D]`) with their log-density (`[n]`).
@@ -212,8 +355,8 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         seed: u64,
         first: u64,
         x: &mut [R],
-        mut log_prob: Option<&mut [R]>,
-        work: &mut [R::Lanes],
+        log_prob: Option<&mut [R]>,
+        work: &mut [Block],
     ) -> Result<(), Error> {
         let coordinates = self.shape.coordinates();
         let n = x.len() / coordinates;
@@ -221,34 +364,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         if let Some(log_prob) = &log_prob {
             check_length(Argument::LogProb, log_prob.len(), n)?;
         }
-        self.for_each_group(
-            n,
-            work,
-            Argument::X,
-            |group, parts| {
-                self.draw(seed, first, group, parts.x);
-                let prior = prior_log_prob(self.shape, parts.x);
-                let log_det = self.transport(Direction::Forward, parts)?;
-                Ok(prior - log_det)
-            },
-            |group, result, extra| {
-                store(group, result, x);
-                store_scalar(group, extra, log_prob.as_deref_mut());
-            },
-        )
-    }
-
-    /// Fills the lanes with prior draws; lanes beyond the last sample repeat it.
-    fn draw(&self, seed: u64, first: u64, group: Group, x: &mut [R::Lanes]) {
-        for i in 0..R::Lanes::WIDTH {
-            let sample = group.first + i.min(group.count - 1);
-            let mut normals =
-                Normals::new(Stream::new(seed, Purpose::Prior, first.wrapping_add(sample as u64)));
-            for x in x.iter_mut() {
-                *x = x.with_lane(i, R::from_f64(normals.next_normal()));
-            }
-        }
-        remove_com(self.shape, x, &mut [R::Lanes::zero(); 3]);
+        self.run(n, work, Argument::X, Draw { plan: self, seed, first, x, log_prob })
     }
 
     /// Velocity `v` (`[n][N][D]`) and divergence `div` (`[n]`) of the field at `x` and time `t` in [0, 1].
@@ -260,8 +376,8 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         t: R,
         x: &[R],
         v: &mut [R],
-        mut div: Option<&mut [R]>,
-        work: &mut [R::Lanes],
+        div: Option<&mut [R]>,
+        work: &mut [Block],
     ) -> Result<(), Error> {
         check_time(t)?;
         let n = self.check_samples(Argument::X, x)?;
@@ -269,19 +385,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         if let Some(div) = &div {
             check_length(Argument::Divergence, div.len(), n)?;
         }
-        self.for_each_group(
-            n,
-            work,
-            Argument::X,
-            |group, parts| {
-                load(group, x, parts.x);
-                Ok(self.velocity(t, parts))
-            },
-            |group, velocity, extra| {
-                store(group, velocity, v);
-                store_scalar(group, extra, div.as_deref_mut());
-            },
-        )
+        self.run(n, work, Argument::X, FieldAt { plan: self, t, x, v, div })
     }
 
     /// phi(d, t) and its derivative in d for each distance `d >= 0` at time `t` in [0, 1]; needs no workspace.
@@ -301,13 +405,14 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         let weights = AtTime { kernel: self.kernel(), t };
         let radial = Exact { kernel: self.kernel(), offset: weights.offset(), weights };
         for first in (0..d.len()).step_by(R::Lanes::WIDTH) {
-            let group = Group { first, count: R::Lanes::WIDTH.min(d.len() - first) };
-            let mut distance = [R::Lanes::zero()];
-            load(group, d, &mut distance);
-            let (mut value, mut slope) = ([R::Lanes::zero()], [R::Lanes::zero()]);
+            let chunk = Chunk { first, count: R::Lanes::WIDTH.min(d.len() - first) };
+            let [mut distance, mut value, mut slope] = [[R::Lanes::zero()]; 3];
+            chunk.load(d, &mut distance, 1);
             radial.value_slope(&distance, &mut value, &mut slope);
-            store(group, &value, phi);
-            store_scalar(group, slope[0], dphi.as_deref_mut());
+            chunk.store(&value, phi, 1);
+            if let Some(dphi) = dphi.as_deref_mut() {
+                chunk.store(&slope, dphi, 1);
+            }
         }
         Ok(())
     }

@@ -1,29 +1,35 @@
 //! A model prepared for a grid: every parameter in the form in which the kernel reads it.
 
-use super::config::{Config, Integrator};
+use super::config::{Config, Integrator, RadialPath};
+use super::layout::{Layout, array};
 use super::model::Model;
 use super::transport::WorkspaceParts;
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
 use crate::integrate::rk4::{Direction, Grid};
-use crate::lanes::{Lanes, Real};
-use crate::radial::{Basis, Exact, Kernel, SQRT_LOG2_E, Shared, reach};
+use crate::lanes::{Block, Isa, Lanes, Real, Vectorized};
+use crate::radial::{
+    Accuracy, Basis, Cells, Degree, Exact, Kernel, Radial, SQRT_LOG2_E, Shared, Table, combine, compile,
+    padded_rows, reach, time_functions,
+};
 use core::marker::PhantomData;
-use core::ops::{Deref, DerefMut, Range};
+use core::ops::{Deref, DerefMut};
 
-/// A model prepared for a grid, in memory `S` of the caller's: `&mut [R]` or, with an allocator, `Vec<R>`.
+/// A model prepared for a grid, in memory `S` of the caller's: `&mut [Block]` or, with an allocator, `Vec<Block>`.
 #[derive(Clone, Debug)]
 pub struct Plan<R, S> {
     pub(super) shape: Shape,
     pub(super) config: Config,
+    isa: Isa,
     constants: Constants<R>,
+    /// Basis and eps as the model has them, for what is compiled.
+    exact_constants: (Basis, f64),
     layout: Layout,
+    /// Of the compiled radial functions; `None` where the plan evaluates exactly.
+    accuracy: Option<Accuracy>,
     storage: S,
     reals: PhantomData<R>,
 }
-
-/// The parts for one vector of samples, and what is left for staged results.
-type CarvedWorkspace<'w, V> = (WorkspaceParts<'w, V>, &'w mut [V]);
 
 /// What a kernel has besides arrays.
 #[derive(Clone, Copy, Debug)]
@@ -33,90 +39,69 @@ struct Constants<R> {
     reach: R,
 }
 
-/// Where each array lies in the plan's memory.
-#[derive(Clone, Copy, Debug)]
-struct Layout {
-    n_radial: usize,
-    n_time: usize,
-    steps: usize,
-}
-
-impl Layout {
-    fn of(model: &Model<'_>, config: &Config) -> Self {
-        Layout { n_radial: model.n_radial(), n_time: model.n_time(), steps: config.grid_steps() }
-    }
-
-    fn stages(&self) -> usize {
-        if self.steps == 0 { 0 } else { 2 * self.steps + 1 }
-    }
-
-    fn lengths(&self) -> [usize; 9] {
-        let (m, l, stages) = (self.n_radial, self.n_time, self.stages());
-        [m, m, l, l, l, l * m, self.steps, stages, stages * m]
-    }
-
-    fn range(&self, array: usize) -> Range<usize> {
-        let start = self.lengths()[..array].iter().sum();
-        start..start + self.lengths()[array]
-    }
-
-    fn total(&self) -> usize {
-        self.lengths().iter().sum()
-    }
-}
-
-/// Index of each array in [`Layout::lengths`].
-mod array {
-    pub const MEAN: usize = 0;
-    pub const SCALE: usize = 1;
-    pub const TIME_MEAN: usize = 2;
-    pub const TIME_SCALE: usize = 3;
-    pub const LEVEL: usize = 4;
-    pub const WEIGHTS: usize = 5;
-    pub const STEP_LENGTHS: usize = 6;
-    pub const OFFSETS: usize = 7;
-    pub const STAGE_WEIGHTS: usize = 8;
-}
-
 impl<R: Real> Plan<R, ()> {
-    /// Reals of memory that a plan for this model and configuration takes.
+    /// Blocks of memory that a plan for this model and configuration takes.
     ///
     /// # Errors
-    /// Those of [`Model::check`] and [`Config::check`].
+    /// Those of [`Model::check`] and [`Config::check`]; [`Status::Unsupported`] on the table's tolerance where a
+    /// table that is demanded would be too large.
     pub fn extent(model: &Model<'_>, config: &Config) -> Result<usize, Error> {
-        model.check()?;
-        config.check()?;
-        Ok(Layout::of(model, config).total())
+        Ok(Layout::of::<R>(model, config)?.total::<R>())
     }
 }
 
-impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
-    /// Prepares `model` in `storage`, copying what it needs. Cost: (2 steps + 1) L M multiplications.
+impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+    /// Prepares `model` in `storage`, copying what it needs.
+    ///
+    /// Cost: (2 steps + 1) L M multiplications; where radial functions are compiled, C (M + L M / 2) Gaussians and
+    /// multiplications a cell for `C` coefficients, and (2 steps + 1) L C multiplications a cell: about a millisecond.
     ///
     /// # Errors
     /// Those of [`Plan::extent`]; [`Status::Workspace`] where `storage` is too short (the value is what it takes);
-    /// [`Status::NonFinite`] where a parameter overflows `R`, [`Status::Argument`] where `atol` underflows to zero.
-    pub fn new(model: &Model<'_>, config: &Config, mut storage: S) -> Result<Self, Error>
+    /// [`Status::NonFinite`] where a parameter overflows `R`, [`Status::Argument`] where `atol` underflows to zero;
+    /// [`Status::Unsupported`] on the table's tolerance where [`super::RadialPath::Compiled`] cannot meet it (the
+    /// value is what would be met, or 0 for a table that would be too large).
+    pub fn new(model: &Model<'_>, config: &Config, storage: S) -> Result<Self, Error>
     where
         S: DerefMut,
     {
-        let needed = Plan::<R, ()>::extent(model, config)?;
+        let layout = Layout::of::<R>(model, config)?;
+        Plan::with_layout(model, config, layout, storage)
+    }
+
+    fn with_layout(model: &Model<'_>, config: &Config, layout: Layout, mut storage: S) -> Result<Self, Error>
+    where
+        S: DerefMut,
+    {
+        let needed = layout.total::<R>();
         if storage.len() < needed {
             return Err(Error::new(Status::Workspace, Argument::Memory, needed as f64));
         }
         check_tolerances::<R>(config)?;
-        let layout = Layout::of(model, config);
-        write_parameters(model, &layout, &mut storage[..needed])?;
-        let arrays = |array| &storage[layout.range(array)];
+        write_parameters::<R, R>(model, &layout, 0, &mut storage)?;
+        if layout.cells.is_some() {
+            write_parameters::<R, f64>(model, &layout, array::DOUBLES, &mut storage)?;
+        }
         let constants = Constants {
             basis: model.basis,
             eps: R::from_f64(model.eps),
-            reach: reach(arrays(array::MEAN), arrays(array::SCALE)),
+            reach: reach(
+                layout.get::<R, R>(&storage, array::MEAN),
+                layout.get::<R, R>(&storage, array::SCALE),
+            ),
         };
+        let isa = config.isa.unwrap_or(Isa::best());
+        let (shape, config) = (model.shape, *config);
+        let exact_constants = (model.basis, model.eps);
+        let reals = PhantomData;
         let mut plan =
-            Plan { shape: model.shape, config: *config, constants, layout, storage, reals: PhantomData };
+            Plan { shape, config, isa, constants, exact_constants, layout, accuracy: None, storage, reals };
         let steps = layout.steps as f64;
         plan.collapse_stages(|node| node as f64 / steps);
+        if let Some(cells) = layout.cells {
+            plan.compile(&cells)?;
+            plan.tabulate();
+        }
         Ok(plan)
     }
 
@@ -141,6 +126,7 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
             }
         }
         self.collapse_stages(|node| nodes[node]);
+        self.tabulate();
         Ok(())
     }
 
@@ -150,23 +136,73 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         S: DerefMut,
     {
         let layout = self.layout;
-        let (parameters, grid) = self.storage.split_at_mut(layout.range(array::STEP_LENGTHS).start);
-        let kernel = kernel(self.constants, &layout, parameters);
-        let (step_lengths, rest) = grid.split_at_mut(layout.steps);
-        let (offsets, rest) = rest.split_at_mut(layout.stages());
+        let (parameters, mut grid) = layout.split::<R>(&mut self.storage, array::STEP_LENGTHS);
+        let kernel = kernel::<R, R>(self.constants, &layout, 0, parameters);
+        let step_lengths: &mut [R] = layout.take::<R, R>(&mut grid, array::STEP_LENGTHS);
+        let offsets: &mut [R] = layout.take::<R, R>(&mut grid, array::OFFSETS);
+        let weights: &mut [R] = layout.take::<R, R>(&mut grid, array::STAGE_WEIGHTS);
         for (k, length) in step_lengths.iter_mut().enumerate() {
             *length = R::from_f64(node(k + 1) - node(k));
         }
+        let stage_time = |stage: usize| 0.5 * (node(stage / 2) + node(stage.div_ceil(2)));
         for (stage, (offset, weights)) in
-            offsets.iter_mut().zip(rest.chunks_exact_mut(layout.n_radial)).enumerate()
+            offsets.iter_mut().zip(weights.chunks_exact_mut(layout.n_radial)).enumerate()
         {
-            let t = 0.5 * (node(stage / 2) + node(stage.div_ceil(2)));
-            *offset = kernel.collapse(R::from_f64(t), weights);
+            *offset = kernel.collapse(R::from_f64(stage_time(stage)), weights);
+        }
+        if layout.cells.is_some() {
+            let (doubles, mut rest) = layout.split::<R>(&mut self.storage, array::TIME_VALUES);
+            let kernel = double_kernel::<R>(self.exact_constants, &layout, doubles);
+            let values: &mut [f64] = layout.take::<R, f64>(&mut rest, array::TIME_VALUES);
+            for (stage, values) in values.chunks_exact_mut(layout.n_time).enumerate() {
+                time_functions(&kernel, stage_time(stage), values);
+            }
+        }
+    }
+
+    /// Compiles the L functions of distance; an automatic plan whose tolerance cannot be met stays exact.
+    fn compile(&mut self, cells: &Cells) -> Result<(), Error>
+    where
+        S: DerefMut,
+    {
+        let layout = self.layout;
+        let (front, mut rest) = layout.split::<R>(&mut self.storage, array::SCRATCH);
+        let kernel = double_kernel::<R>(self.exact_constants, &layout, front);
+        let time_values = layout.get::<R, f64>(front, array::TIME_VALUES);
+        let scratch = layout.take::<R, f64>(&mut rest, array::SCRATCH);
+        let rows = layout.take::<R, f64>(&mut rest, array::ROWS);
+        let accuracy = self.isa.run(Compile { kernel, cells, time_values, rows, scratch });
+        let tolerance = self.config.tolerance::<R>();
+        if accuracy.relative() <= tolerance {
+            self.accuracy = Some(accuracy);
+        } else if self.config.radial == RadialPath::Compiled {
+            let met = accuracy.relative();
+            return Err(Error::new(Status::Unsupported, Argument::TableTolerance, met));
+        }
+        Ok(())
+    }
+
+    /// Fills each stage's table from the L compiled functions.
+    fn tabulate(&mut self)
+    where
+        S: DerefMut,
+    {
+        let (layout, isa) = (self.layout, self.isa);
+        if self.accuracy.is_none() {
+            return;
+        }
+        let (front, mut rest) = layout.split::<R>(&mut self.storage, array::TABLES);
+        let tables = layout.take::<R, R>(&mut rest, array::TABLES);
+        let rows = layout.get::<R, f64>(front, array::ROWS);
+        let time_values = layout.get::<R, f64>(front, array::TIME_VALUES);
+        let length = rows.len() / layout.n_time;
+        for (values, table) in time_values.chunks_exact(layout.n_time).zip(tables.chunks_exact_mut(length)) {
+            isa.run(Combine { values, rows, table });
         }
     }
 
     fn array(&self, array: usize) -> &[R] {
-        &self.storage[self.layout.range(array)]
+        self.layout.get::<R, R>(&self.storage, array)
     }
 
     /// N and D.
@@ -179,8 +215,25 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         self.config
     }
 
+    /// The instruction set on which the plan computes.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// How well the compiled radial functions meet the exact ones, before rounding to `R`; `None` where the plan
+    /// evaluates exactly. Checked at the left end of every cell, where the interpolation error is largest, at
+    /// every stage time.
+    pub fn table_accuracy(&self) -> Option<Accuracy> {
+        self.accuracy
+    }
+
+    /// The cells of the compiled radial functions.
+    pub fn cells(&self) -> Option<Cells> {
+        self.accuracy.and(self.layout.cells)
+    }
+
     pub(crate) fn kernel(&self) -> Kernel<'_, R> {
-        kernel(self.constants, &self.layout, &self.storage)
+        kernel::<R, R>(self.constants, &self.layout, 0, &self.storage)
     }
 
     pub(crate) fn grid(&self, direction: Direction) -> Grid<'_, R> {
@@ -188,7 +241,15 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
     }
 
     /// phi at a stage time of the fixed grid.
-    pub(crate) fn stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> Exact<'_, V, Shared<'_, R>> {
+    pub(crate) fn stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> StageRadial<'_, V> {
+        if let Some(table) = self.stage_table(stage) {
+            return table;
+        }
+        StageRadial::Exact(self.exact_stage_radial(stage))
+    }
+
+    /// phi at a stage time as the sum over all Gaussians.
+    pub(crate) fn exact_stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> Exact<'_, V, Shared<'_, R>> {
         let m = self.layout.n_radial;
         Exact {
             kernel: self.kernel(),
@@ -197,64 +258,180 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         }
     }
 
-    /// Vectors of workspace that any call on a batch of `n` samples takes.
+    fn stage_table<V: Lanes<Real = R>>(&self, stage: usize) -> Option<StageRadial<'_, V>> {
+        let cells = self.cells()?;
+        let length = padded_rows(&cells) * cells.degree.coefficients();
+        let rows = &self.array(array::TABLES)[stage * length..(stage + 1) * length];
+        match cells.degree {
+            Degree::Cubic => Table::new(&cells, rows.as_chunks().0).map(StageRadial::Cubic),
+            Degree::Septic => Table::new(&cells, rows.as_chunks().0).map(StageRadial::Septic),
+        }
+    }
+
+    /// Groups that go through a stage together on batches of `n` samples in vectors of `width` lanes.
     ///
-    /// It does not grow with `n` on a fixed grid; an adaptive plan keeps all results until the last sample has
-    /// converged, so that a failure writes nothing.
+    /// Enough that a stage's table is loaded into the cache for many pairs, few enough that the samples stay in
+    /// it too.
+    fn chunk(&self, n: usize, width: usize) -> usize {
+        let pairs = self.shape.pairs();
+        let samples =
+            if self.accuracy.is_some() { CHUNK_PAIRS / if pairs == 0 { 1 } else { pairs } } else { 1 };
+        let samples = if samples < MOST_CHUNK_SAMPLES { samples } else { MOST_CHUNK_SAMPLES };
+        let groups = if samples < n { samples } else { n }.div_ceil(width);
+        if groups == 0 { 1 } else { groups }
+    }
+
+    /// Blocks of workspace that any call on a batch of `n` samples (or fewer) takes.
+    ///
+    /// On a fixed grid it stops growing at a few hundred samples; an adaptive plan keeps all results until the last
+    /// sample has converged, so that a failure writes nothing.
     ///
     /// # Errors
     /// [`Status::Shape`] where the size overflows.
     pub fn workspace_extent(&self, n: usize) -> Result<usize, Error> {
-        let staged = match self.config.integrator {
-            Integrator::Rk4 { .. } => n.min(1),
-            Integrator::Dopri5 { .. } => n.div_ceil(R::Lanes::WIDTH),
-        };
-        let results = staged.checked_mul(self.shape.coordinates() + 1);
-        let fixed = WorkspaceParts::<R::Lanes>::extent(self.shape, self.layout.n_radial, self.layout.steps);
-        results.and_then(|r| r.checked_add(fixed)).ok_or(Error::new(Status::Shape, Argument::Count, n as f64))
+        self.isa.run(Extent { plan: self, n })
     }
 
-    pub(super) fn workspace<'w>(
+    fn vectors<V: Lanes<Real = R>>(&self, n: usize) -> Result<usize, Error> {
+        let staged = match self.config.integrator {
+            Integrator::Rk4 { .. } => 0,
+            Integrator::Dopri5 { .. } => n.div_ceil(V::WIDTH),
+        };
+        let results = staged.checked_mul(self.shape.coordinates() + 1);
+        let groups = self.chunk(n, V::WIDTH);
+        let fixed = WorkspaceParts::<V>::extent(self.shape, groups, self.layout.n_radial, self.layout.steps);
+        let vectors = results.and_then(|r| r.checked_add(fixed));
+        vectors.ok_or(Error::new(Status::Shape, Argument::Count, n as f64))
+    }
+
+    /// The parts of a workspace for `n` samples, and what is left for staged results.
+    pub(super) fn workspace<'w, V: Lanes<Real = R>>(
         &self,
         n: usize,
-        memory: &'w mut [R::Lanes],
-    ) -> Result<CarvedWorkspace<'w, R::Lanes>, Error> {
-        let needed = self.workspace_extent(n)?;
-        match memory.get_mut(..needed) {
-            Some(memory) => {
-                Ok(WorkspaceParts::carve(self.shape, self.layout.n_radial, self.layout.steps, memory))
-            }
-            None => Err(Error::new(Status::Workspace, Argument::Work, needed as f64)),
+        memory: &'w mut [Block],
+    ) -> Result<(WorkspaceParts<'w, V>, &'w mut [V]), Error> {
+        let needed = Block::count::<V>(self.vectors::<V>(n)?);
+        let memory =
+            memory.get_mut(..needed).ok_or(Error::new(Status::Workspace, Argument::Work, needed as f64))?;
+        let groups = self.chunk(n, V::WIDTH);
+        let memory = Block::vectors_mut(memory);
+        Ok(WorkspaceParts::carve(self.shape, groups, self.layout.n_radial, self.layout.steps, memory))
+    }
+}
+
+/// Pairs that a chunk has about, and the samples that it has at most.
+const CHUNK_PAIRS: usize = 2048;
+const MOST_CHUNK_SAMPLES: usize = 256;
+
+struct Extent<'a, R, S> {
+    plan: &'a Plan<R, S>,
+    n: usize,
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Vectorized<R> for Extent<'_, R, S> {
+    type Output = Result<usize, Error>;
+
+    fn run<V: Lanes<Real = R>>(self) -> Self::Output {
+        self.plan.vectors::<V>(self.n).map(Block::count::<V>)
+    }
+}
+
+/// [`compile`] for the degree of the cells.
+struct Compile<'a> {
+    kernel: Kernel<'a, f64>,
+    cells: &'a Cells,
+    time_values: &'a [f64],
+    rows: &'a mut [f64],
+    scratch: &'a mut [f64],
+}
+
+impl Vectorized<f64> for Compile<'_> {
+    type Output = Accuracy;
+
+    fn run<V: Lanes<Real = f64>>(self) -> Accuracy {
+        let Compile { kernel, cells, time_values, rows, scratch } = self;
+        match cells.degree {
+            Degree::Cubic => compile::<V, 4>(&kernel, cells, time_values, rows, scratch),
+            Degree::Septic => compile::<V, 8>(&kernel, cells, time_values, rows, scratch),
+        }
+    }
+}
+
+/// [`combine`] for one stage.
+struct Combine<'a, R> {
+    values: &'a [f64],
+    rows: &'a [f64],
+    table: &'a mut [R],
+}
+
+impl<R: Real> Vectorized<f64> for Combine<'_, R> {
+    type Output = ();
+
+    fn run<V: Lanes<Real = f64>>(self) {
+        combine::<V, R>(self.values, self.rows, self.table);
+    }
+}
+
+/// phi at a stage time, in either form.
+pub(crate) enum StageRadial<'a, V: Lanes> {
+    /// The sum over all Gaussians.
+    Exact(Exact<'a, V, Shared<'a, V::Real>>),
+    /// Polynomials of degree 3.
+    Cubic(Table<'a, V::Real, 4>),
+    /// Polynomials of degree 7.
+    Septic(Table<'a, V::Real, 8>),
+}
+
+impl<V: Lanes> Radial<V> for StageRadial<'_, V> {
+    fn value_slope(&self, d: &[V], phi: &mut [V], slope: &mut [V]) {
+        match self {
+            StageRadial::Exact(radial) => radial.value_slope(d, phi, slope),
+            StageRadial::Cubic(radial) => radial.value_slope(d, phi, slope),
+            StageRadial::Septic(radial) => radial.value_slope(d, phi, slope),
+        }
+    }
+
+    fn value_slope_curvature(&self, d: &[V], phi: &mut [V], slope: &mut [V], curvature: &mut [V]) {
+        match self {
+            StageRadial::Exact(radial) => radial.value_slope_curvature(d, phi, slope, curvature),
+            StageRadial::Cubic(radial) => radial.value_slope_curvature(d, phi, slope, curvature),
+            StageRadial::Septic(radial) => radial.value_slope_curvature(d, phi, slope, curvature),
         }
     }
 }
 
 #[cfg(feature = "std")]
-impl<R: Real> Plan<R, Vec<R>> {
+impl<R: Real> Plan<R, Vec<Block>> {
     /// Prepares `model` in memory of its own.
     ///
     /// # Errors
     /// Those of [`Plan::new`].
     pub fn allocate(model: &Model<'_>, config: &Config) -> Result<Self, Error> {
-        let length = Plan::<R, ()>::extent(model, config)?;
-        Plan::new(model, config, vec![R::default(); length])
+        let layout = Layout::of::<R>(model, config)?;
+        Plan::with_layout(model, config, layout, vec![Block::default(); layout.total::<R>()])
     }
 }
 
 #[cfg(feature = "std")]
-impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
+impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
     /// Allocates a workspace for batches of up to `n` samples.
     ///
     /// # Errors
     /// Those of [`Plan::workspace_extent`].
-    pub fn allocate_workspace(&self, n: usize) -> Result<Vec<R::Lanes>, Error> {
-        Ok(vec![R::Lanes::default(); self.workspace_extent(n)?])
+    pub fn allocate_workspace(&self, n: usize) -> Result<Vec<Block>, Error> {
+        Ok(vec![Block::default(); self.workspace_extent(n)?])
     }
 }
 
-fn kernel<'a, R: Real>(constants: Constants<R>, layout: &Layout, storage: &'a [R]) -> Kernel<'a, R> {
+/// The kernel whose arrays, of precision `T`, begin with number `first`.
+fn kernel<'a, R: Real, T: Real>(
+    constants: Constants<T>,
+    layout: &Layout,
+    first: usize,
+    storage: &'a [Block],
+) -> Kernel<'a, T> {
     let Constants { basis, eps, reach } = constants;
-    let of = |array| &storage[layout.range(array)];
+    let of = |array| layout.get::<R, T>(storage, first + array);
     Kernel {
         basis,
         eps,
@@ -268,12 +445,28 @@ fn kernel<'a, R: Real>(constants: Constants<R>, layout: &Layout, storage: &'a [R
     }
 }
 
-/// Converts the model's parameters to `R`, failing where one of them overflows.
-fn write_parameters<R: Real>(model: &Model<'_>, layout: &Layout, storage: &mut [R]) -> Result<(), Error> {
+/// The kernel in double precision, of which the tables are compiled.
+fn double_kernel<'a, R: Real>(
+    (basis, eps): (Basis, f64),
+    layout: &Layout,
+    storage: &'a [Block],
+) -> Kernel<'a, f64> {
+    let kernel = kernel::<R, f64>(Constants { basis, eps, reach: 0.0 }, layout, array::DOUBLES, storage);
+    Kernel { reach: reach(kernel.mean, kernel.scale), ..kernel }
+}
+
+/// Converts the model's parameters to `T`, into the arrays that begin with number `first`; fails where one of them
+/// overflows.
+fn write_parameters<R: Real, T: Real>(
+    model: &Model<'_>,
+    layout: &Layout,
+    first: usize,
+    storage: &mut [Block],
+) -> Result<(), Error> {
     let mut write = |array, argument, values: &mut dyn Iterator<Item = f64>, convert: fn(f64) -> f64| {
-        let slots = &mut storage[layout.range(array)];
+        let slots = layout.get_mut::<R, T>(storage, first + array);
         for (index, (slot, value)) in slots.iter_mut().zip(values).enumerate() {
-            *slot = R::from_f64(convert(value));
+            *slot = T::from_f64(convert(value));
             if !slot.is_finite() {
                 return Err(Error::at(Status::NonFinite, argument, index, value));
             }

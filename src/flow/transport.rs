@@ -1,20 +1,25 @@
-//! Moving one vector of samples along the flow: the plan's fields, workspace, and both integrators.
+//! Moving a chunk of samples along the flow: the plan's fields, workspace, and both integrators.
 
 use super::config::Integrator;
 use super::plan::Plan;
 use crate::field::{self, PairScratch, Shape};
 use crate::integrate::dopri5::{self, Control, NotConverged, TimeField};
-use crate::integrate::rk4::{self, AdjointScratch, Direction, Penalty, StageField, StageTranspose, Stages};
-use crate::lanes::{Lanes, Real};
+use crate::integrate::rk4::{
+    self, AdjointScratch, Cotangents, Direction, SolveScratch, StageField, StageTranspose,
+};
+use crate::lanes::{Block, Lanes, Real};
 use crate::particles::{prior_gradient, prior_log_prob};
 use crate::radial::{Exact, PerLane, Radial};
 use core::ops::Deref;
 
-/// The parts of a workspace for one vector of samples.
+/// The parts of a workspace for a chunk of groups.
 #[derive(Debug)]
 pub struct WorkspaceParts<'w, V> {
-    /// Positions, `[N][D]`.
+    /// Positions, `[groups][N][D]`.
     pub x: &'w mut [V],
+    /// One more result a group: a log-determinant, a log-density.
+    pub extra: &'w mut [V],
+    prior: &'w mut [V],
     pairs: PairScratch<'w, V>,
     weights: &'w mut [V],
     integrator: &'w mut [V],
@@ -22,27 +27,50 @@ pub struct WorkspaceParts<'w, V> {
 
 impl<'w, V: Lanes> WorkspaceParts<'w, V> {
     /// Vectors that [`WorkspaceParts::carve`] takes.
-    pub fn extent(shape: Shape, n_radial: usize, steps: usize) -> usize {
-        let coordinates = shape.coordinates();
-        coordinates + PairScratch::<V>::extent(shape) + n_radial + Self::integrator_extent(coordinates, steps)
+    pub fn extent(shape: Shape, groups: usize, n_radial: usize, steps: usize) -> usize {
+        groups * (shape.coordinates() + 2)
+            + PairScratch::<V>::extent(shape, groups)
+            + n_radial
+            + Self::integrator_extent(shape.coordinates(), groups, steps)
     }
 
-    fn integrator_extent(coordinates: usize, steps: usize) -> usize {
+    fn integrator_extent(coordinates: usize, groups: usize, steps: usize) -> usize {
         if steps == 0 {
             2 * coordinates + dopri5::extent(2 * coordinates)
         } else {
-            (steps + 1) * coordinates + AdjointScratch::<V>::extent(coordinates)
+            (steps + 1) * groups * coordinates + groups + AdjointScratch::<V>::extent(groups, coordinates)
         }
     }
 
     /// Takes the parts from the front of `memory`, which has at least the extent, and returns the rest.
-    pub fn carve(shape: Shape, n_radial: usize, steps: usize, memory: &'w mut [V]) -> (Self, &'w mut [V]) {
+    pub fn carve(
+        shape: Shape,
+        groups: usize,
+        n_radial: usize,
+        steps: usize,
+        memory: &'w mut [V],
+    ) -> (Self, &'w mut [V]) {
         let coordinates = shape.coordinates();
-        let (x, memory) = memory.split_at_mut(coordinates);
-        let (pairs, memory) = PairScratch::carve(shape, memory);
+        let (x, memory) = memory.split_at_mut(groups * coordinates);
+        let (extra, memory) = memory.split_at_mut(groups);
+        let (prior, memory) = memory.split_at_mut(groups);
+        let (pairs, memory) = PairScratch::carve(shape, groups, memory);
         let (weights, memory) = memory.split_at_mut(n_radial);
-        let (integrator, memory) = memory.split_at_mut(Self::integrator_extent(coordinates, steps));
-        (WorkspaceParts { x, pairs, weights, integrator }, memory)
+        let (integrator, memory) = memory.split_at_mut(Self::integrator_extent(coordinates, groups, steps));
+        (WorkspaceParts { x, extra, prior, pairs, weights, integrator }, memory)
+    }
+
+    /// The parts of the first `groups` groups.
+    pub fn first(&mut self, groups: usize) -> WorkspaceParts<'_, V> {
+        let coordinates = self.x.len() / self.extra.len();
+        WorkspaceParts {
+            x: &mut self.x[..groups * coordinates],
+            extra: &mut self.extra[..groups],
+            prior: &mut self.prior[..groups],
+            pairs: self.pairs.reborrow(),
+            weights: self.weights,
+            integrator: self.integrator,
+        }
     }
 }
 
@@ -52,15 +80,17 @@ struct GridField<'p, 'w, R, S, V> {
     pairs: &'p mut PairScratch<'w, V>,
 }
 
-impl<R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> StageField<V> for GridField<'_, '_, R, S, V> {
-    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V]) -> V {
+impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageField<V> for GridField<'_, '_, R, S, V> {
+    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) {
         let radial = self.plan.stage_radial::<V>(stage);
-        field::velocity_divergence(self.plan.shape, &radial, x, v, self.pairs)
+        field::velocity_divergence(self.plan.shape, &radial, x, v, div, self.pairs);
     }
 }
 
-impl<R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> StageTranspose<V> for GridField<'_, '_, R, S, V> {
-    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: V, x_bar: &mut [V]) {
+impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTranspose<V>
+    for GridField<'_, '_, R, S, V>
+{
+    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]) {
         let radial = self.plan.stage_radial::<V>(stage);
         field::transpose(
             self.plan.shape,
@@ -81,7 +111,7 @@ struct LaneField<'p, 'w, R, S, V> {
     weights: &'p mut [V],
 }
 
-impl<'w, R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> LaneField<'_, 'w, R, S, V> {
+impl<'w, R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> LaneField<'_, 'w, R, S, V> {
     /// phi at the lanes' times, and the scratch for its pair loop.
     fn at(&mut self, t: V) -> (Exact<'_, V, PerLane<'_, V>>, &mut PairScratch<'w, V>) {
         let kernel = self.plan.kernel();
@@ -93,47 +123,51 @@ impl<'w, R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> LaneField<'_, 'w, 
 /// State (x, log det).
 struct Trajectory<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 
-impl<R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> TimeField<V> for Trajectory<'_, '_, R, S, V> {
+impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for Trajectory<'_, '_, R, S, V> {
     fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
         let shape = self.0.plan.shape;
         let (v, divergence) = dy.split_at_mut(shape.coordinates());
         let (radial, pairs) = self.0.at(t);
-        divergence[0] = field::velocity_divergence(shape, &radial, &y[..shape.coordinates()], v, pairs);
+        field::velocity_divergence(shape, &radial, &y[..shape.coordinates()], v, divergence, pairs);
     }
 }
 
 /// State (x, g) with g = grad log p_t(x): along a trajectory dg/dt = -(dv/dx)^T g - grad div v.
 struct Score<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 
-impl<R: Real, S: Deref<Target = [R]>, V: Lanes<Real = R>> TimeField<V> for Score<'_, '_, R, S, V> {
+impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for Score<'_, '_, R, S, V> {
     fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
         let shape = self.0.plan.shape;
         let (x, g) = y.split_at(shape.coordinates());
         let (v, rate) = dy.split_at_mut(shape.coordinates());
         let (radial, pairs) = self.0.at(t);
-        field::velocity_divergence(shape, &radial, x, v, pairs);
-        let one = V::constant(1.0);
-        field::transpose(shape, x, g, one, rate, pairs, |d, _, [phi, slope, curvature]| {
+        field::velocity_divergence(shape, &radial, x, v, &mut [V::zero()], pairs);
+        let one = [V::constant(1.0)];
+        field::transpose(shape, x, g, &one, rate, pairs, |d, _, [phi, slope, curvature]| {
             radial.value_slope_curvature(d, phi, slope, curvature);
         });
-        for rate in rate {
-            *rate = -*rate;
-        }
+        V::vectorize(
+            #[inline(always)]
+            || rate.iter_mut().for_each(|rate| *rate = -*rate),
+        );
     }
 }
 
-impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
-    /// Moves `parts.x` along the flow and returns the log-determinant of that map.
+impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+    /// Moves `parts.x` along the flow and writes the log-determinant of that map to `parts.extra`.
     pub(super) fn transport<V: Lanes<Real = R>>(
         &self,
         direction: Direction,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<V, NotConverged<R>> {
+    ) -> Result<(), NotConverged<R>> {
         match self.config.integrator {
             Integrator::Rk4 { .. } => {
                 let mut field = GridField { plan: self, pairs: &mut parts.pairs };
-                let (mut stages, _) = Stages::carve(self.shape.coordinates(), parts.integrator);
-                Ok(rk4::solve(&mut field, self.grid(direction), parts.x, &mut stages, |_, _| ()))
+                let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
+                let (mut scratch, _) = SolveScratch::carve(groups, coordinates, parts.integrator);
+                let grid = self.grid(direction);
+                rk4::solve(&mut field, grid, parts.x, parts.extra, &mut scratch, |_, _| ());
+                Ok(())
             }
             Integrator::Dopri5 { .. } => self.transport_adaptively(direction, parts),
         }
@@ -147,11 +181,12 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         Control { rtol: R::from_f64(rtol), atol: R::from_f64(atol), max_steps }
     }
 
+    /// One group, which is all that an adaptive plan has in a chunk.
     fn transport_adaptively<V: Lanes<Real = R>>(
         &self,
         direction: Direction,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<V, NotConverged<R>> {
+    ) -> Result<(), NotConverged<R>> {
         let coordinates = self.shape.coordinates();
         let (state, scratch) = parts.integrator.split_at_mut(coordinates + 1);
         state[..coordinates].copy_from_slice(parts.x);
@@ -159,66 +194,113 @@ impl<R: Real, S: Deref<Target = [R]>> Plan<R, S> {
         let field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
         dopri5::solve(&mut Trajectory(field), span(direction), state, self.control(), scratch)?;
         parts.x.copy_from_slice(&state[..coordinates]);
-        Ok(state[coordinates])
+        parts.extra[0] = state[coordinates];
+        Ok(())
     }
 
-    /// Log-density at `parts.x` and its gradient there, which replaces `parts.x`.
+    /// Moves prior draws in `parts.x` forward and writes the log-density of where they arrive to `parts.extra`.
+    pub(super) fn push_forward<V: Lanes<Real = R>>(
+        &self,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        parts.prior.fill(V::zero());
+        self.add_prior(parts.x, parts.prior);
+        self.transport(Direction::Forward, parts)?;
+        V::vectorize(
+            #[inline(always)]
+            || {
+                for (extra, &prior) in parts.extra.iter_mut().zip(&*parts.prior) {
+                    *extra = prior - *extra;
+                }
+            },
+        );
+        Ok(())
+    }
+
+    /// Adds the prior's log-density at `x` (`[groups][N][D]`) to `extra` (`[groups]`).
+    pub(super) fn add_prior<V: Lanes<Real = R>>(&self, x: &[V], extra: &mut [V]) {
+        V::vectorize(
+            #[inline(always)]
+            || {
+                for (x, extra) in x.chunks_exact(self.shape.coordinates()).zip(extra) {
+                    *extra = prior_log_prob(self.shape, x) + *extra;
+                }
+            },
+        );
+    }
+
+    /// Writes the log-density at `parts.x` to `parts.extra`, and its gradient there to `parts.x`.
     pub(super) fn score<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<V, NotConverged<R>> {
+    ) -> Result<(), NotConverged<R>> {
         match self.config.integrator {
-            Integrator::Rk4 { .. } => Ok(self.score_on_grid(parts)),
+            Integrator::Rk4 { .. } => {
+                self.score_on_grid(parts);
+                Ok(())
+            }
             Integrator::Dopri5 { .. } => self.score_adaptively(parts),
         }
     }
 
     /// The exact gradient of the discretised log-density, by the adjoint of the grid.
-    fn score_on_grid<V: Lanes<Real = R>>(&self, parts: &mut WorkspaceParts<'_, V>) -> V {
-        let coordinates = self.shape.coordinates();
+    fn score_on_grid<V: Lanes<Real = R>>(&self, parts: &mut WorkspaceParts<'_, V>) {
+        let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
+        let n = groups * coordinates;
         let grid = self.grid(Direction::Backward);
         let mut field = GridField { plan: self, pairs: &mut parts.pairs };
-        let (tape, rest) = parts.integrator.split_at_mut(grid.steps() * coordinates);
-        let (x_bar, rest) = rest.split_at_mut(coordinates);
-        let (mut stages, _) = Stages::carve(coordinates, rest);
-        let log_det = rk4::solve(&mut field, grid, parts.x, &mut stages, |k, x| {
-            tape[k * coordinates..(k + 1) * coordinates].copy_from_slice(x);
+        let (tape, rest) = parts.integrator.split_at_mut(grid.steps() * n);
+        let (x_bar, rest) = rest.split_at_mut(n);
+        let (log_det_bar, rest) = rest.split_at_mut(groups);
+        let (mut scratch, _) = SolveScratch::carve(groups, coordinates, rest);
+        rk4::solve(&mut field, grid, parts.x, parts.extra, &mut scratch, |k, x| {
+            tape[k * n..(k + 1) * n].copy_from_slice(x);
         });
-        let log_prob = prior_log_prob(self.shape, parts.x) + log_det;
-        prior_gradient(self.shape, parts.x, x_bar);
-        let (mut scratch, _) = AdjointScratch::carve(coordinates, rest);
-        let start = |k: usize| &tape[k * coordinates..(k + 1) * coordinates];
-        let one = V::constant(1.0);
-        rk4::adjoint(&mut field, grid, start, x_bar, one, Penalty::default(), &mut scratch);
+        self.add_prior(parts.x, parts.extra);
+        self.prior_gradients(parts.x, x_bar);
+        let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, rest);
+        let start = |k: usize| &tape[k * n..(k + 1) * n];
+        log_det_bar.fill(V::constant(1.0));
+        let bar = Cotangents { x: x_bar, log_det: log_det_bar };
+        rk4::adjoint(&mut field, grid, start, bar, None, &mut scratch);
         parts.x.copy_from_slice(x_bar);
-        log_prob
+    }
+
+    fn prior_gradients<V: Lanes<Real = R>>(&self, x: &[V], gradient: &mut [V]) {
+        let coordinates = self.shape.coordinates();
+        V::vectorize(
+            #[inline(always)]
+            || {
+                for (x, gradient) in x.chunks_exact(coordinates).zip(gradient.chunks_exact_mut(coordinates)) {
+                    prior_gradient(self.shape, x, gradient);
+                }
+            },
+        );
     }
 
     fn score_adaptively<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<V, NotConverged<R>> {
+    ) -> Result<(), NotConverged<R>> {
         let coordinates = self.shape.coordinates();
-        let log_det = self.transport_adaptively(Direction::Backward, parts)?;
-        let log_prob = prior_log_prob(self.shape, parts.x) + log_det;
+        self.transport_adaptively(Direction::Backward, parts)?;
+        self.add_prior(parts.x, parts.extra);
         let (state, scratch) = parts.integrator.split_at_mut(2 * coordinates);
         state[..coordinates].copy_from_slice(parts.x);
-        prior_gradient(self.shape, parts.x, &mut state[coordinates..]);
+        self.prior_gradients(parts.x, &mut state[coordinates..]);
         let field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
         dopri5::solve(&mut Score(field), span(Direction::Forward), state, self.control(), scratch)?;
         parts.x.copy_from_slice(&state[coordinates..]);
-        Ok(log_prob)
+        Ok(())
     }
 
-    /// Velocity of `parts.x` at time `t`, which replaces `parts.x`; returns the divergence.
-    pub(super) fn velocity<V: Lanes<Real = R>>(&self, t: R, parts: &mut WorkspaceParts<'_, V>) -> V {
-        let coordinates = self.shape.coordinates();
+    /// Velocity of `parts.x` at time `t`, which replaces `parts.x`; the divergence goes to `parts.extra`.
+    pub(super) fn velocity<V: Lanes<Real = R>>(&self, t: R, parts: &mut WorkspaceParts<'_, V>) {
         let mut field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
-        let v = &mut parts.integrator[..coordinates];
+        let v = &mut parts.integrator[..parts.x.len()];
         let (radial, pairs) = field.at(V::splat(t));
-        let divergence = field::velocity_divergence(self.shape, &radial, parts.x, v, pairs);
+        field::velocity_divergence(self.shape, &radial, parts.x, v, parts.extra, pairs);
         parts.x.copy_from_slice(v);
-        divergence
     }
 }
 

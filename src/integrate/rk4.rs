@@ -2,19 +2,23 @@
 //!
 //! With n steps there are 2 n + 1 stage times: step k runs from stage 2k over 2k + 1 to 2k + 2, or back.
 //! The log-determinant is the same quadrature of the divergence (the `trace` rung of exactness).
+//!
+//! States are `[groups][coordinates]` vectors: a group is one vector of samples, and a stage is evaluated for all
+//! groups before the next, so that what belongs to a stage stays in the cache. Divergences are `[groups]`.
 
 use crate::lanes::{Lanes, Real};
 
 /// A field that is known at the stage times of a fixed grid.
 pub trait StageField<V: Lanes> {
-    /// Writes the velocity at `x` and returns its divergence.
-    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V]) -> V;
+    /// Writes the velocity at `x` (both `[groups][coordinates]`) and its divergence (`[groups]`).
+    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]);
 }
 
 /// A [`StageField`] that can be differentiated.
 pub trait StageTranspose<V: Lanes>: StageField<V> {
-    /// Writes to `x_bar` the gradient in `x` of `v_bar . v(x) + div_bar div v(x)`.
-    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: V, x_bar: &mut [V]);
+    /// Writes to `x_bar` the gradient in `x` of `v_bar . v(x) + div_bar div v(x)`; shapes as in
+    /// [`StageField::evaluate`].
+    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]);
 }
 
 /// Which way along the grid.
@@ -56,89 +60,164 @@ impl<R: Real> Grid<'_, R> {
 /// Positions, velocities and divergences of the four stages of one step.
 #[derive(Debug)]
 pub struct Stages<'a, V> {
-    coordinates: usize,
+    /// `[4][groups][coordinates]`.
     positions: &'a mut [V],
+    /// `[4][groups][coordinates]`.
     velocities: &'a mut [V],
-    divergences: [V; 4],
+    /// `[4][groups]`.
+    divergences: &'a mut [V],
 }
 
 impl<'a, V: Lanes> Stages<'a, V> {
-    /// Vectors that [`Stages::carve`] takes for samples of `coordinates` reals.
-    pub const fn extent(coordinates: usize) -> usize {
-        8 * coordinates
+    /// Vectors that [`Stages::carve`] takes.
+    pub const fn extent(groups: usize, coordinates: usize) -> usize {
+        groups * (8 * coordinates + 4)
     }
 
     /// Takes the stages from the front of `memory` and returns the rest.
-    pub fn carve(coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let (positions, memory) = memory.split_at_mut(4 * coordinates);
-        let (velocities, memory) = memory.split_at_mut(4 * coordinates);
-        (Stages { coordinates, positions, velocities, divergences: [V::zero(); 4] }, memory)
+    pub fn carve(groups: usize, coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
+        let (positions, memory) = memory.split_at_mut(4 * groups * coordinates);
+        let (velocities, memory) = memory.split_at_mut(4 * groups * coordinates);
+        let (divergences, memory) = memory.split_at_mut(4 * groups);
+        (Stages { positions, velocities, divergences }, memory)
     }
 
     fn position(&self, s: usize) -> &[V] {
-        &self.positions[s * self.coordinates..(s + 1) * self.coordinates]
+        part(self.positions, s)
     }
 
     fn velocity(&self, s: usize) -> &[V] {
-        &self.velocities[s * self.coordinates..(s + 1) * self.coordinates]
+        part(self.velocities, s)
     }
 
     /// Evaluates the four stages from `x`.
     fn fill(&mut self, field: &mut impl StageField<V>, h: V, stages: [usize; 3], x: &[V]) {
-        let n = self.coordinates;
+        let n = x.len();
         let half = V::constant(0.5) * h;
         self.positions[..n].copy_from_slice(x);
         for (s, (stage, reach)) in
             [(stages[0], half), (stages[1], half), (stages[1], h), (stages[2], h)].into_iter().enumerate()
         {
-            let (position, velocity) = (&self.positions[s * n..], &mut self.velocities[s * n..(s + 1) * n]);
-            self.divergences[s] = field.evaluate(stage, &position[..n], velocity);
+            let (position, velocity) = (part(self.positions, s), part_mut(self.velocities, s));
+            field.evaluate(stage, position, velocity, part_mut(self.divergences, s));
             if s < 3 {
-                let next = &mut self.positions[(s + 1) * n..(s + 2) * n];
-                for ((next, &x), &k) in next.iter_mut().zip(x).zip(&*velocity) {
-                    *next = x + reach * k;
-                }
+                advance(x, reach, part(self.velocities, s), part_mut(self.positions, s + 1));
             }
         }
     }
+}
 
-    /// k1 + 2 k2 + 2 k3 + k4 of coordinate `c`.
-    fn weighted_velocity(&self, c: usize) -> V {
-        let n = self.coordinates;
-        let k = &self.velocities;
-        let middle = k[n + c] + k[2 * n + c];
-        (k[c] + k[3 * n + c]) + (middle + middle)
+/// The `s`-th quarter.
+fn part<V>(all: &[V], s: usize) -> &[V] {
+    let n = all.len() / 4;
+    &all[s * n..(s + 1) * n]
+}
+
+/// The `s`-th quarter.
+fn part_mut<V>(all: &mut [V], s: usize) -> &mut [V] {
+    let n = all.len() / 4;
+    &mut all[s * n..(s + 1) * n]
+}
+
+/// Writes x + reach k to `next`.
+fn advance<V: Lanes>(x: &[V], reach: V, k: &[V], next: &mut [V]) {
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for ((next, &x), &k) in next.iter_mut().zip(x).zip(k) {
+                *next = x + reach * k;
+            }
+        },
+    );
+}
+
+/// Adds h/6 (k1 + 2 k2 + 2 k3 + k4) to `sum`; `middle` is k2 + k3.
+fn add_step<V: Lanes>(sum: &mut [V], sixth: V, first: &[V], middle: &[V], last: &[V]) {
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for (((sum, &first), &middle), &last) in sum.iter_mut().zip(first).zip(middle).zip(last) {
+                *sum += sixth * ((first + last) + (middle + middle));
+            }
+        },
+    );
+}
+
+/// Adds `other` to `sum`.
+fn add<V: Lanes>(sum: &mut [V], other: &[V]) {
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for (sum, &other) in sum.iter_mut().zip(other) {
+                *sum += other;
+            }
+        },
+    );
+}
+
+/// h/6.
+fn sixth<V: Lanes>(h: V) -> V {
+    h * V::constant(1.0 / 6.0)
+}
+
+/// What [`solve`] needs: one position, k1, k2 + k3, and the last rate.
+#[derive(Debug)]
+pub struct SolveScratch<'a, V> {
+    position: &'a mut [V],
+    velocities: [&'a mut [V]; 3],
+    divergences: [&'a mut [V]; 3],
+}
+
+impl<'a, V: Lanes> SolveScratch<'a, V> {
+    /// Vectors that [`SolveScratch::carve`] takes.
+    pub const fn extent(groups: usize, coordinates: usize) -> usize {
+        groups * (4 * coordinates + 3)
     }
 
-    fn weighted_divergence(&self) -> V {
-        let [l1, l2, l3, l4] = self.divergences;
-        (l1 + l4) + ((l2 + l3) + (l2 + l3))
+    /// Takes the scratch from the front of `memory` and returns the rest.
+    pub fn carve(groups: usize, coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
+        let (position, memory) = memory.split_at_mut(groups * coordinates);
+        let (first, memory) = memory.split_at_mut(groups * coordinates);
+        let (middle, memory) = memory.split_at_mut(groups * coordinates);
+        let (last, memory) = memory.split_at_mut(groups * coordinates);
+        let (first_div, memory) = memory.split_at_mut(groups);
+        let (middle_div, memory) = memory.split_at_mut(groups);
+        let (last_div, memory) = memory.split_at_mut(groups);
+        let (velocities, divergences) = ([first, middle, last], [first_div, middle_div, last_div]);
+        (SolveScratch { position, velocities, divergences }, memory)
     }
 }
 
-/// Walks the grid: `x` becomes the end point, the returned vector is the log-determinant.
+/// Walks the grid: `x` (`[groups][coordinates]`) becomes the end point, `log_det` (`[groups]`) the log-determinant.
 ///
-/// `before_step(k, x)` sees the state from which the `k`-th step to be taken starts. `stages` is scratch.
+/// `before_step(k, x)` sees the state from which the `k`-th step to be taken starts.
 pub fn solve<V: Lanes>(
     field: &mut impl StageField<V>,
     grid: Grid<'_, V::Real>,
     x: &mut [V],
-    stages: &mut Stages<'_, V>,
+    log_det: &mut [V],
+    scratch: &mut SolveScratch<'_, V>,
     mut before_step: impl FnMut(usize, &[V]),
-) -> V {
-    let mut log_det = V::zero();
+) {
+    let SolveScratch { position, velocities: [k1, k2, k3], divergences: [l1, l2, l3] } = scratch;
+    log_det.fill(V::zero());
     for k in 0..grid.steps() {
         before_step(k, x);
-        let (h, indices) = grid.step(k);
+        let (h, [first, middle, last]) = grid.step(k);
         let h = V::splat(h);
-        stages.fill(field, h, indices, x);
-        let sixth = h * V::constant(1.0 / 6.0);
-        for (c, x) in x.iter_mut().enumerate() {
-            *x += sixth * stages.weighted_velocity(c);
-        }
-        log_det += sixth * stages.weighted_divergence();
+        let half = V::constant(0.5) * h;
+        field.evaluate(first, x, k1, l1);
+        advance(x, half, k1, position);
+        field.evaluate(middle, position, k2, l2);
+        advance(x, half, k2, position);
+        field.evaluate(middle, position, k3, l3);
+        advance(x, h, k3, position);
+        add(k2, k3);
+        add(l2, l3);
+        field.evaluate(last, position, k3, l3);
+        add_step(x, sixth(h), k1, k2, k3);
+        add_step(log_det, sixth(h), l1, l2, l3);
     }
-    log_det
 }
 
 /// Weights of the two running penalties of training; both zero for a plain gradient.
@@ -161,78 +240,122 @@ pub struct AdjointScratch<'a, V> {
     velocity_bar: &'a mut [V],
     position_bar: &'a mut [V],
     sum: &'a mut [V],
+    div_bar: &'a mut [V],
 }
 
 impl<'a, V: Lanes> AdjointScratch<'a, V> {
     /// Vectors that [`AdjointScratch::carve`] takes.
-    pub const fn extent(coordinates: usize) -> usize {
-        Stages::<V>::extent(coordinates) + 3 * coordinates
+    pub const fn extent(groups: usize, coordinates: usize) -> usize {
+        Stages::<V>::extent(groups, coordinates) + groups * (3 * coordinates + 1)
     }
 
     /// Takes the scratch from the front of `memory` and returns the rest.
-    pub fn carve(coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let (stages, memory) = Stages::carve(coordinates, memory);
-        let (velocity_bar, memory) = memory.split_at_mut(coordinates);
-        let (position_bar, memory) = memory.split_at_mut(coordinates);
-        let (sum, memory) = memory.split_at_mut(coordinates);
-        (AdjointScratch { stages, velocity_bar, position_bar, sum }, memory)
+    pub fn carve(groups: usize, coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
+        let (stages, memory) = Stages::carve(groups, coordinates, memory);
+        let (velocity_bar, memory) = memory.split_at_mut(groups * coordinates);
+        let (position_bar, memory) = memory.split_at_mut(groups * coordinates);
+        let (sum, memory) = memory.split_at_mut(groups * coordinates);
+        let (div_bar, memory) = memory.split_at_mut(groups);
+        (AdjointScratch { stages, velocity_bar, position_bar, sum, div_bar }, memory)
     }
+}
+
+/// The two ends of a chain of cotangents.
+#[derive(Debug)]
+pub struct Cotangents<'a, V> {
+    /// Of the end point on entry, of the start on return; `[groups][coordinates]`.
+    pub x: &'a mut [V],
+    /// Of the log-determinant, `[groups]`.
+    pub log_det: &'a [V],
 }
 
 /// Exact gradient of a function of the end point, the log-determinant and the penalties.
 ///
-/// `x_bar` enters as the cotangent of the end point and leaves as that of the start; `log_det_bar` is the
-/// cotangent of the log-determinant. `start_of_step(k)` is the state that [`solve`] passed to `before_step(k)`;
-/// the four stages are recomputed from it, so memory is one state a step. Returns the penalties' value.
+/// `start_of_step(k)` is the state that [`solve`] passed to `before_step(k)`; the four stages are recomputed from
+/// it, so memory is one state a step. `penalty` is `[groups]`; each group's penalty value is added to `penalties`.
 pub fn adjoint<'t, V: Lanes>(
     field: &mut impl StageTranspose<V>,
     grid: Grid<'_, V::Real>,
     start_of_step: impl Fn(usize) -> &'t [V],
-    x_bar: &mut [V],
-    log_det_bar: V,
-    penalty: Penalty<V>,
+    bar: Cotangents<'_, V>,
+    penalty: Option<(&[Penalty<V>], &mut [V])>,
     scratch: &mut AdjointScratch<'_, V>,
-) -> V {
-    let mut penalties = V::zero();
+) {
+    let Cotangents { x: x_bar, log_det: log_det_bar } = bar;
+    let (weights, mut values) = penalty.unzip();
     for k in (0..grid.steps()).rev() {
         let (h, indices) = grid.step(k);
-        scratch.stages.fill(field, V::splat(h), indices, start_of_step(k));
-        penalties += scratch.penalty_value(V::splat(h), penalty);
-        adjoint_step(field, V::splat(h), indices, x_bar, log_det_bar, penalty, scratch);
+        let h = V::splat(h);
+        scratch.stages.fill(field, h, indices, start_of_step(k));
+        if let (Some(weights), Some(values)) = (weights, values.as_deref_mut()) {
+            scratch.add_penalties(h, weights, values);
+        }
+        adjoint_step(field, h, indices, x_bar, log_det_bar, weights, scratch);
     }
-    penalties
 }
 
 /// Quadrature weights of the stages in units of h/6, and the signs of k1 - k2 - k3 + k4.
 const QUADRATURE: [f64; 4] = [1.0, 2.0, 2.0, 1.0];
 const ERROR_SIGN: [f64; 4] = [1.0, -1.0, -1.0, 1.0];
 
+/// h/6 (k1 - k2 - k3 + k4) of element `c`.
+#[inline(always)]
+fn step_error<V: Lanes>(rates: &[V], sixth: V, c: usize) -> V {
+    let [k1, k2, k3, k4] = [0, 1, 2, 3].map(|s| part(rates, s)[c]);
+    sixth * ((k1 - k2) - (k3 - k4))
+}
+
+#[inline(always)]
+fn magnitude<V: Lanes>(v: V) -> V {
+    v.select_less(V::zero(), -v, v)
+}
+
 impl<V: Lanes> AdjointScratch<'_, V> {
-    /// h/6 (k1 - k2 - k3 + k4) of coordinate `c`.
-    fn velocity_error(&self, sixth: V, c: usize) -> V {
-        let [k1, k2, k3, k4] = [0, 1, 2, 3].map(|s| self.stages.velocity(s)[c]);
-        sixth * ((k1 - k2) - (k3 - k4))
+    /// Adds each group's penalties of one step to `values`.
+    fn add_penalties(&self, h: V, weights: &[Penalty<V>], values: &mut [V]) {
+        let coordinates = self.sum.len() / values.len();
+        V::vectorize(
+            #[inline(always)]
+            || {
+                let sixth = sixth(h);
+                for (g, (weight, value)) in weights.iter().zip(values).enumerate() {
+                    let e_l = step_error(self.stages.divergences, sixth, g);
+                    let (mut kinetic, mut error) = (V::zero(), e_l * e_l);
+                    for c in g * coordinates..(g + 1) * coordinates {
+                        let e_x = step_error(self.stages.velocities, sixth, c);
+                        error += e_x * e_x;
+                        for (s, weight) in QUADRATURE.into_iter().enumerate() {
+                            let k = self.stages.velocity(s)[c];
+                            kinetic += V::constant(weight) * (k * k);
+                        }
+                    }
+                    *value += weight.kinetic * (magnitude(sixth) * kinetic) + weight.step_error * error;
+                }
+            },
+        );
     }
 
-    fn divergence_error(&self, sixth: V) -> V {
-        let [l1, l2, l3, l4] = self.stages.divergences;
-        sixth * ((l1 - l2) - (l3 - l4))
-    }
-
-    fn penalty_value(&self, h: V, penalty: Penalty<V>) -> V {
-        let sixth = h * V::constant(1.0 / 6.0);
-        let magnitude = sixth.select_less(V::zero(), -sixth, sixth);
-        let e_l = self.divergence_error(sixth);
-        let (mut kinetic, mut error) = (V::zero(), e_l * e_l);
-        for c in 0..self.stages.coordinates {
-            let e_x = self.velocity_error(sixth, c);
-            error += e_x * e_x;
-            for (s, weight) in QUADRATURE.into_iter().enumerate() {
-                let k = self.stages.velocity(s)[c];
-                kinetic += V::constant(weight) * (k * k);
-            }
-        }
-        penalty.kinetic * (magnitude * kinetic) + penalty.step_error * error
+    /// Adds the penalties' part to the cotangents of stage `s`.
+    fn add_penalty_cotangents(&mut self, s: usize, h: V, weights: &[Penalty<V>]) {
+        let coordinates = self.sum.len() / self.div_bar.len();
+        V::vectorize(
+            #[inline(always)]
+            || {
+                let (sixth, two) = (sixth(h), V::constant(2.0));
+                let (quadrature, sign) = (V::constant(QUADRATURE[s]), V::constant(ERROR_SIGN[s]));
+                for (g, weight) in weights.iter().enumerate() {
+                    let error_bar = two * weight.step_error * sixth;
+                    let kinetic_bar = two * weight.kinetic * (magnitude(sixth) * quadrature);
+                    for c in g * coordinates..(g + 1) * coordinates {
+                        let e_x = step_error(self.stages.velocities, sixth, c);
+                        self.velocity_bar[c] +=
+                            kinetic_bar * self.stages.velocity(s)[c] + sign * (error_bar * e_x);
+                    }
+                    let e_l = step_error(self.stages.divergences, sixth, g);
+                    self.div_bar[g] += sign * (error_bar * e_l);
+                }
+            },
+        );
     }
 }
 
@@ -241,41 +364,42 @@ fn adjoint_step<V: Lanes>(
     h: V,
     [first, middle, last]: [usize; 3],
     x_bar: &mut [V],
-    log_det_bar: V,
-    penalty: Penalty<V>,
+    log_det_bar: &[V],
+    weights: Option<&[Penalty<V>]>,
     scratch: &mut AdjointScratch<'_, V>,
 ) {
-    let sixth = h * V::constant(1.0 / 6.0);
-    let magnitude = sixth.select_less(V::zero(), -sixth, sixth);
-    let two = V::constant(2.0);
-    let error_bar = two * penalty.step_error * sixth;
     let half = V::constant(0.5) * h;
     scratch.position_bar.fill(V::zero());
     scratch.sum.copy_from_slice(x_bar);
     // Stage s feeds the position of stage s + 1 with this length.
     let reach = [half, half, h, V::zero()];
     for (s, stage) in [first, middle, middle, last].into_iter().enumerate().rev() {
-        let quadrature = V::constant(QUADRATURE[s]);
-        let sign = V::constant(ERROR_SIGN[s]);
-        let kinetic_bar = two * penalty.kinetic * (magnitude * quadrature);
-        for c in 0..x_bar.len() {
-            let e_x = scratch.velocity_error(sixth, c);
-            scratch.velocity_bar[c] = quadrature * sixth * x_bar[c]
-                + reach[s] * scratch.position_bar[c]
-                + kinetic_bar * scratch.stages.velocity(s)[c]
-                + sign * (error_bar * e_x);
+        let quadrature = V::constant(QUADRATURE[s]) * sixth(h);
+        combine(scratch.velocity_bar, [quadrature, reach[s]], [x_bar, scratch.position_bar]);
+        combine(scratch.div_bar, [quadrature, V::zero()], [log_det_bar, log_det_bar]);
+        if let Some(weights) = weights {
+            scratch.add_penalty_cotangents(s, h, weights);
         }
-        let div_bar = quadrature * sixth * log_det_bar + sign * (error_bar * scratch.divergence_error(sixth));
         field.transpose(
             stage,
             scratch.stages.position(s),
             scratch.velocity_bar,
-            div_bar,
+            scratch.div_bar,
             scratch.position_bar,
         );
-        for (sum, &bar) in scratch.sum.iter_mut().zip(&*scratch.position_bar) {
-            *sum += bar;
-        }
+        add(scratch.sum, scratch.position_bar);
     }
     x_bar.copy_from_slice(scratch.sum);
+}
+
+/// Writes a u + b v.
+fn combine<V: Lanes>(to: &mut [V], [a, b]: [V; 2], [u, v]: [&[V]; 2]) {
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for ((to, &u), &v) in to.iter_mut().zip(u).zip(v) {
+                *to = a * u + b * v;
+            }
+        },
+    );
 }

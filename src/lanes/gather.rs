@@ -3,7 +3,7 @@
 use super::Lanes;
 
 /// Lane `i` of `x` becomes sample number `sample(i)` of `samples` (`[n][coordinates]`, as long as `x`).
-#[inline]
+#[inline(always)]
 pub fn gather<V: Lanes>(samples: &[V::Real], sample: impl Fn(usize) -> usize, x: &mut [V]) {
     let coordinates = x.len();
     for (c, x) in x.iter_mut().enumerate() {

@@ -8,23 +8,32 @@
 //! used: these are exact or correctly rounded everywhere. Its `mul_add`, `exp`, `reduce_*`, `min` and `max`
 //! differ between builds and are never called.
 
+mod block;
 mod exponential;
 mod gather;
+mod isa;
+mod portable;
 mod real;
+mod rows;
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
+pub use block::Block;
 pub use exponential::{exp2_neg, exp2_neg_each};
 pub use gather::gather;
+pub use isa::{Isa, Vectorized};
 pub use real::Real;
+pub use rows::Rows;
 
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
 /// A vector of [`Lanes::WIDTH`] reals on which arithmetic acts lane by lane.
 pub trait Lanes:
-    Copy
+    bytemuck::Pod
     + Default
     + Send
     + Sync
-    + 'static
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -35,6 +44,8 @@ pub trait Lanes:
 {
     /// The scalar in each lane.
     type Real: Real;
+    /// Doubles on the same instruction set.
+    type Double: Lanes<Real = f64>;
     /// Number of lanes.
     const WIDTH: usize;
 
@@ -50,6 +61,43 @@ pub trait Lanes:
     fn select_less(self, other: Self, less: Self, otherwise: Self) -> Self;
     /// `2^n` in each lane, where `self = n + Real::EXPONENT_MAGIC` and `n` is a whole number in the normal range.
     fn exponent_scale(self) -> Self;
+
+    /// Runs `f` with the instruction set of this vector type: all arithmetic of a loop belongs into one such call.
+    ///
+    /// What `f` calls is compiled for that set where it is inlined. `f` itself has to be marked
+    /// `#[inline(always)]`; whatever is not inlined is as right, and slow.
+    #[inline(always)]
+    fn vectorize<T>(f: impl FnOnce() -> T) -> T {
+        f()
+    }
+
+    /// The coefficients of the rows in whose cells `z` lies, power by power, and the middles of the cells.
+    ///
+    /// `C` is a multiple of 4.
+    #[inline(always)]
+    fn rows<const C: usize>(rows: &Rows<'_, Self::Real, C>, z: Self) -> ([Self; C], Self) {
+        rows::gather_rows(rows, z)
+    }
+
+    /// The middles of the cells in which `z` lies.
+    #[inline(always)]
+    fn row_middles<const C: usize>(rows: &Rows<'_, Self::Real, C>, z: Self) -> Self {
+        Self::from_fn(|lane| rows.middle(z.lane(lane)))
+    }
+
+    /// Adds each lane's `terms` to the row of `sums` in whose cell `z` lies, lane by lane in order.
+    ///
+    /// # Panics
+    /// Where `sums` is shorter than the table.
+    #[inline(always)]
+    fn add_to_rows<const C: usize>(
+        rows: &Rows<'_, Self::Real, C>,
+        z: Self,
+        terms: &[Self; C],
+        sums: &mut [[Self::Real; C]],
+    ) {
+        rows::scatter_rows(rows, z, terms, sums);
+    }
 
     /// `value`, a compile-time constant written as `f64`, in every lane.
     #[inline(always)]
@@ -86,150 +134,6 @@ pub trait Lanes:
     #[inline(always)]
     fn at_most(self, limit: Self) -> Self {
         limit.select_less(self, limit, self)
-    }
-}
-
-impl Lanes for wide::f64x4 {
-    type Real = f64;
-    const WIDTH: usize = 4;
-
-    #[inline(always)]
-    fn splat(value: f64) -> Self {
-        wide::f64x4::splat(value)
-    }
-
-    #[inline(always)]
-    fn from_fn(value: impl FnMut(usize) -> f64) -> Self {
-        wide::f64x4::new(core::array::from_fn(value))
-    }
-
-    #[inline(always)]
-    fn as_slice(&self) -> &[f64] {
-        self.as_array()
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        wide::f64x4::sqrt(self)
-    }
-
-    #[inline(always)]
-    fn select_less(self, other: Self, less: Self, otherwise: Self) -> Self {
-        wide::Select::select(self.simd_lt(other), less, otherwise)
-    }
-
-    #[inline(always)]
-    fn exponent_scale(self) -> Self {
-        let bits: wide::u64x4 = bytemuck::cast(self);
-        bytemuck::cast(bits << 52u32)
-    }
-}
-
-impl Lanes for wide::f32x8 {
-    type Real = f32;
-    const WIDTH: usize = 8;
-
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        wide::f32x8::splat(value)
-    }
-
-    #[inline(always)]
-    fn from_fn(value: impl FnMut(usize) -> f32) -> Self {
-        wide::f32x8::new(core::array::from_fn(value))
-    }
-
-    #[inline(always)]
-    fn as_slice(&self) -> &[f32] {
-        self.as_array()
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        wide::f32x8::sqrt(self)
-    }
-
-    #[inline(always)]
-    fn select_less(self, other: Self, less: Self, otherwise: Self) -> Self {
-        wide::Select::select(self.simd_lt(other), less, otherwise)
-    }
-
-    #[inline(always)]
-    fn exponent_scale(self) -> Self {
-        let bits: wide::u32x8 = bytemuck::cast(self);
-        bytemuck::cast(bits << 23u32)
-    }
-}
-
-/// One lane: the reference that every wider vector reproduces bit for bit.
-impl Lanes for f64 {
-    type Real = f64;
-    const WIDTH: usize = 1;
-
-    #[inline(always)]
-    fn splat(value: f64) -> Self {
-        value
-    }
-
-    #[inline(always)]
-    fn from_fn(mut value: impl FnMut(usize) -> f64) -> Self {
-        value(0)
-    }
-
-    #[inline(always)]
-    fn as_slice(&self) -> &[f64] {
-        core::slice::from_ref(self)
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        libm::sqrt(self)
-    }
-
-    #[inline(always)]
-    fn select_less(self, other: Self, less: Self, otherwise: Self) -> Self {
-        if self < other { less } else { otherwise }
-    }
-
-    #[inline(always)]
-    fn exponent_scale(self) -> Self {
-        f64::from_bits(self.to_bits() << 52)
-    }
-}
-
-/// One lane: the reference that every wider vector reproduces bit for bit.
-impl Lanes for f32 {
-    type Real = f32;
-    const WIDTH: usize = 1;
-
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        value
-    }
-
-    #[inline(always)]
-    fn from_fn(mut value: impl FnMut(usize) -> f32) -> Self {
-        value(0)
-    }
-
-    #[inline(always)]
-    fn as_slice(&self) -> &[f32] {
-        core::slice::from_ref(self)
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        libm::sqrtf(self)
-    }
-
-    #[inline(always)]
-    fn select_less(self, other: Self, less: Self, otherwise: Self) -> Self {
-        if self < other { less } else { otherwise }
-    }
-
-    #[inline(always)]
-    fn exponent_scale(self) -> Self {
-        f32::from_bits(self.to_bits() << 23)
     }
 }
 

@@ -1,12 +1,17 @@
 //! The scalar types, `f32` and `f64`.
 
 use super::Lanes;
+use super::isa::Hardware;
 use core::fmt::{Debug, Display};
 
 /// A real number type in which the core can compute: `f32` or `f64`.
-pub trait Real: Lanes<Real = Self> + PartialEq + PartialOrd + Debug + Display {
-    /// The vector of this scalar.
+pub trait Real: Lanes<Real = Self> + Hardware + PartialEq + PartialOrd + Debug + Display {
+    /// The vector of this scalar for the instruction set of the compilation.
     type Lanes: Lanes<Real = Self> + core::fmt::Debug;
+    /// Stored bits of the mantissa.
+    const MANTISSA_BITS: u32;
+    /// The error, relative to the largest magnitude, to which a function is compiled unless told otherwise.
+    const TABLE_TOLERANCE: f64;
     /// Adding this constant rounds to a whole number and leaves it, biased as an exponent, in the low bits.
     const EXPONENT_MAGIC: Self;
     /// `2^-EXPONENT_LIMIT` is where Gaussians are cut off: far below one rounding error of anything that they
@@ -21,11 +26,17 @@ pub trait Real: Lanes<Real = Self> + PartialEq + PartialOrd + Debug + Display {
     fn from_f64(value: f64) -> Self;
     /// Exact.
     fn to_f64(self) -> f64;
+    /// The IEEE bits, in the low bits of the result.
+    fn bits(self) -> u64;
+    /// From the IEEE bits, the low bits of `bits`.
+    fn from_bits(bits: u64) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
 }
 
 impl Real for f64 {
+    const MANTISSA_BITS: u32 = 52;
+    const TABLE_TOLERANCE: f64 = 1e-12;
     type Lanes = wide::f64x4;
     const EXPONENT_MAGIC: f64 = 6755399441055744.0 + 1023.0; // 1.5 * 2^52 + bias
     const EXPONENT_LIMIT: f64 = 900.0;
@@ -57,12 +68,24 @@ impl Real for f64 {
     }
 
     #[inline(always)]
+    fn bits(self) -> u64 {
+        self.to_bits()
+    }
+
+    #[inline(always)]
+    fn from_bits(bits: u64) -> f64 {
+        f64::from_bits(bits)
+    }
+
+    #[inline(always)]
     fn is_finite(self) -> bool {
         self.is_finite()
     }
 }
 
 impl Real for f32 {
+    const MANTISSA_BITS: u32 = 23;
+    const TABLE_TOLERANCE: f64 = 1e-7;
     type Lanes = wide::f32x8;
     const EXPONENT_MAGIC: f32 = 12582912.0 + 127.0; // 1.5 * 2^23 + bias
     const EXPONENT_LIMIT: f32 = 100.0;
@@ -79,6 +102,16 @@ impl Real for f32 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self.into()
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        self.to_bits().into()
+    }
+
+    #[inline(always)]
+    fn from_bits(bits: u64) -> f32 {
+        f32::from_bits(bits as u32)
     }
 
     #[inline(always)]

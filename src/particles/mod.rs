@@ -10,6 +10,7 @@ use crate::lanes::Lanes;
 const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
 
 /// Coordinate `k` of the unweighted mean position of `x` (`[N][D]`), summed in particle order.
+#[inline(always)]
 pub fn mean<V: Lanes>(shape: Shape, x: &[V], k: usize) -> V {
     let mut sum = V::zero();
     for particle in x.chunks_exact(shape.dimension) {
@@ -19,6 +20,7 @@ pub fn mean<V: Lanes>(shape: Shape, x: &[V], k: usize) -> V {
 }
 
 /// Moves `x` (`[N][D]`) to zero centre of mass and writes the removed centre to `com` (`[D]`).
+#[inline(always)]
 pub fn remove_com<V: Lanes>(shape: Shape, x: &mut [V], com: &mut [V]) {
     for (k, com) in com.iter_mut().enumerate().take(shape.dimension) {
         *com = mean(shape, x, k);
@@ -30,6 +32,7 @@ pub fn remove_com<V: Lanes>(shape: Shape, x: &mut [V], com: &mut [V]) {
 
 /// Log-density of the standard normal on the zero-CoM subspace, -|z|^2/2 - (N-1) D/2 log 2 pi, at the projection
 /// of `z` (`[N][D]`) to that subspace. Lebesgue measure induced by R^(ND).
+#[inline(always)]
 pub fn prior_log_prob<V: Lanes>(shape: Shape, z: &[V]) -> V {
     let mut square = V::zero();
     for k in 0..shape.dimension {
@@ -43,6 +46,7 @@ pub fn prior_log_prob<V: Lanes>(shape: Shape, z: &[V]) -> V {
 }
 
 /// Writes the gradient of [`prior_log_prob`], -(z - com), to `gradient` (`[N][D]`).
+#[inline(always)]
 pub fn prior_gradient<V: Lanes>(shape: Shape, z: &[V], gradient: &mut [V]) {
     for k in 0..shape.dimension {
         let com = mean(shape, z, k);

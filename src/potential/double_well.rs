@@ -53,20 +53,36 @@ impl<R: Real> DoubleWell<R> {
 
 impl<V: Lanes> Potential<V> for DoubleWell<V::Real> {
     fn energy(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V {
+        V::vectorize(
+            #[inline(always)]
+            || self.energy_lanes(shape, x, gradient),
+        )
+    }
+}
+
+impl<R: Real> DoubleWell<R> {
+    #[inline(always)]
+    fn energy_lanes<V: Lanes<Real = R>>(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V {
         let [a, b, c, d0] = [self.a, self.b, self.c, self.d0].map(V::splat);
         let two_b = b + b;
         let four_c = V::constant(4.0) * c;
         let beta = V::constant(1.0) / V::splat(self.tau);
         let mut sum = V::zero();
-        pair_potential(shape, x, gradient, |square| {
-            let d = square.sqrt();
-            let q = d - d0;
-            let q2 = q * q;
-            sum += a * q + q2 * (b + c * q2);
-            let slope = a + q * (two_b + four_c * q2);
-            // Bounded: an infinite force times a zero coordinate would be NaN.
-            V::zero().select_less(d, (beta * slope / d).bounded(), V::zero())
-        });
+        pair_potential(
+            shape,
+            x,
+            gradient,
+            #[inline(always)]
+            |square| {
+                let d = square.sqrt();
+                let q = d - d0;
+                let q2 = q * q;
+                sum += a * q + q2 * (b + c * q2);
+                let slope = a + q * (two_b + four_c * q2);
+                // Bounded: an infinite force times a zero coordinate would be NaN.
+                V::zero().select_less(d, (beta * slope / d).bounded(), V::zero())
+            },
+        );
         beta * sum
     }
 }

@@ -53,7 +53,17 @@ impl<R: Real> LennardJones<R> {
 }
 
 impl<V: Lanes> Potential<V> for LennardJones<V::Real> {
-    fn energy(&self, shape: Shape, x: &[V], mut gradient: Option<&mut [V]>) -> V {
+    fn energy(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V {
+        V::vectorize(
+            #[inline(always)]
+            || self.energy_lanes(shape, x, gradient),
+        )
+    }
+}
+
+impl<R: Real> LennardJones<R> {
+    #[inline(always)]
+    fn energy_lanes<V: Lanes<Real = R>>(&self, shape: Shape, x: &[V], mut gradient: Option<&mut [V]>) -> V {
         let beta = V::constant(1.0) / V::splat(self.tau);
         let depth = V::splat(self.epsilon) * beta;
         let twelve_depth = V::constant(12.0) * depth;
@@ -67,20 +77,27 @@ impl<V: Lanes> Potential<V> for LennardJones<V::Real> {
             return V::constant(0.5) * spring * tether(shape, spring, x, gradient);
         }
         let mut pairs = V::zero();
-        pair_potential(shape, x, gradient.as_deref_mut(), |square| {
-            let inverse = V::constant(1.0) / square;
-            let s2 = r_m2 * inverse;
-            let s6 = s2 * (s2 * s2);
-            pairs += s6 * (s6 - V::constant(2.0));
-            let force = twelve_depth * (s6 * (V::constant(1.0) - s6)) * inverse;
-            // Bounded: an infinite force times a zero coordinate would be NaN.
-            V::zero().select_less(square, force.bounded(), V::zero())
-        });
+        pair_potential(
+            shape,
+            x,
+            gradient.as_deref_mut(),
+            #[inline(always)]
+            |square| {
+                let inverse = V::constant(1.0) / square;
+                let s2 = r_m2 * inverse;
+                let s6 = s2 * (s2 * s2);
+                pairs += s6 * (s6 - V::constant(2.0));
+                let force = twelve_depth * (s6 * (V::constant(1.0) - s6)) * inverse;
+                // Bounded: an infinite force times a zero coordinate would be NaN.
+                V::zero().select_less(square, force.bounded(), V::zero())
+            },
+        );
         depth * pairs + V::constant(0.5) * spring * tether(shape, spring, x, gradient)
     }
 }
 
 /// Sum of |x_i - CoM|^2; adds spring (x_i - CoM) to the gradient.
+#[inline(always)]
 fn tether<V: Lanes>(shape: Shape, spring: V, x: &[V], mut gradient: Option<&mut [V]>) -> V {
     let mut square = V::zero();
     for k in 0..shape.dimension {

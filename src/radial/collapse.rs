@@ -53,6 +53,14 @@ impl<R: Real> Kernel<'_, R> {
     ///
     /// Each lane may have its own time. `weights` has length M.
     pub fn collapse<V: Lanes<Real = R>>(&self, t: V, weights: &mut [V]) -> V {
+        V::vectorize(
+            #[inline(always)]
+            || self.collapse_lanes(t, weights),
+        )
+    }
+
+    #[inline(always)]
+    fn collapse_lanes<V: Lanes<Real = R>>(&self, t: V, weights: &mut [V]) -> V {
         weights.fill(V::zero());
         let mut offset = V::zero();
         let mut total = V::zero();

@@ -78,6 +78,16 @@ pub(super) struct Sums<V, const U: usize> {
     pub weighted: [[V; U]; 3],
 }
 
+impl<V: Lanes, const U: usize> Sums<V, U> {
+    #[inline(always)]
+    fn add<const NORMALIZED: bool>(&mut self, order: usize, u: usize, weight: V, value: V) {
+        self.weighted[order][u] += weight * value;
+        if NORMALIZED {
+            self.plain[order][u] += value;
+        }
+    }
+}
+
 /// phi, phi', phi'' and the normalisation of one distance.
 #[derive(Clone, Copy)]
 pub(super) struct Values<V> {
@@ -101,6 +111,14 @@ impl<V: Lanes> Values<V> {
         self.curvature = reach.select_less(d, V::zero(), self.curvature);
         self
     }
+
+    /// Writes phi, phi', phi'' to element `p` of each output.
+    #[inline(always)]
+    pub(super) fn store(self, p: usize, [phi, slope, curvature]: &mut [&mut [V]; 3]) {
+        phi[p] = self.phi;
+        slope[p] = self.slope;
+        curvature[p] = self.curvature;
+    }
 }
 
 impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
@@ -119,21 +137,19 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
         for (m, ((&mean, &scale), weight)) in gaussians.enumerate() {
             let (mean, scale) = (V::splat(mean), V::splat(scale));
             let z: [V; U] = core::array::from_fn(|u| (d[u] - mean) * scale);
-            let gaussians = exp2_neg_each(z.map(|z| z * z));
+            let gaussians = exp2_neg_each(z.map(
+                #[inline(always)]
+                |z| z * z,
+            ));
             for u in 0..U {
                 let (z, g) = (z[u], gaussians[u]);
                 let slope = (scale * z) * g;
                 visit(m, u, z, g);
-                let mut add = |order: usize, value: V| {
-                    sums.weighted[order][u] += weight * value;
-                    if NORMALIZED {
-                        sums.plain[order][u] += value;
-                    }
-                };
-                add(0, g);
-                add(1, slope);
+                sums.add::<NORMALIZED>(0, u, weight, g);
+                sums.add::<NORMALIZED>(1, u, weight, slope);
                 if ORDER == 2 {
-                    add(2, scale * (scale * g - two_ln_2 * (z * slope)));
+                    let curvature = scale * (scale * g - two_ln_2 * (z * slope));
+                    sums.add::<NORMALIZED>(2, u, weight, curvature);
                 }
             }
         }
@@ -200,7 +216,10 @@ where
     #[inline(always)]
     fn visit<const U: usize>(&mut self, first: usize, d: &[V; U]) {
         let reach = V::splat(self.radial.kernel.reach);
-        let within = d.map(|d| d.at_most(reach));
+        let within = d.map(
+            #[inline(always)]
+            |d| d.at_most(reach),
+        );
         let sums = self.radial.sums::<U, ORDER, NORMALIZED>(&within, |_, _, _, _| {});
         for u in 0..U {
             let values = self.radial.finish::<U, NORMALIZED>(&sums, u);
@@ -212,18 +231,32 @@ where
 impl<V: Lanes, W: Weights<V>> Radial<V> for Exact<'_, V, W> {
     #[inline]
     fn value_slope(&self, d: &[V], phi: &mut [V], slope: &mut [V]) {
-        self.evaluate::<1>(d, |p, values| {
-            phi[p] = values.phi;
-            slope[p] = values.slope;
-        });
+        V::vectorize(
+            #[inline(always)]
+            || {
+                self.evaluate::<1>(
+                    d,
+                    #[inline(always)]
+                    |p, values| {
+                        phi[p] = values.phi;
+                        slope[p] = values.slope;
+                    },
+                );
+            },
+        );
     }
 
     #[inline]
     fn value_slope_curvature(&self, d: &[V], phi: &mut [V], slope: &mut [V], curvature: &mut [V]) {
-        self.evaluate::<2>(d, |p, values| {
-            phi[p] = values.phi;
-            slope[p] = values.slope;
-            curvature[p] = values.curvature;
-        });
+        V::vectorize(
+            #[inline(always)]
+            || {
+                self.evaluate::<2>(
+                    d,
+                    #[inline(always)]
+                    |p, values| values.store(p, &mut [phi, slope, curvature]),
+                );
+            },
+        );
     }
 }

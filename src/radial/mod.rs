@@ -10,15 +10,22 @@
 //!
 //! At one time t the sum over l collapses to an offset and one weight a Gaussian, the same for all samples and
 //! pairs ([`Kernel::collapse`]); what is left is a function of d alone, behind the [`Radial`] trait. The pair
-//! field knows that trait and nothing of Gaussians.
+//! field knows that trait and nothing of Gaussians. [`Exact`] sums the Gaussians; [`Table`] evaluates polynomials
+//! that [`compile`] has made of them.
 
 mod blocks;
+mod cells;
 mod collapse;
+mod compile;
 mod exact;
+mod table;
 mod transpose;
 
+pub use cells::{Cells, Degree, Gaussians, RadialPrecision};
 pub use collapse::{Basis, Kernel, SQRT_LOG2_E, reach, time_functions, time_transpose};
+pub use compile::{Accuracy, combine, compile, padded_rows, scratch_extent};
 pub use exact::{AtTime, Exact, PerLane, Shared, Weights};
+pub use table::Table;
 pub use transpose::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN};
 
 use crate::lanes::Lanes;

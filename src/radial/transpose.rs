@@ -43,25 +43,30 @@ impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
         gradient: &mut RadialGradient<'_, V>,
         scratch: &mut [V],
     ) {
-        let write = |p: usize, values: Values<V>| {
-            phi[p] = values.phi;
-            slope[p] = values.slope;
-            curvature[p] = values.curvature;
-        };
-        let bars = [phi_bar, slope_bar];
-        let (gaussians, _) = scratch.as_chunks_mut::<2>();
-        match self.kernel.basis {
-            Basis::Gaussian => {
-                let radial = self;
-                let mut work = Transposition::<V, W, _, false> { radial, bars, write, gradient, gaussians };
-                for_each_block(d, &mut work);
-            }
-            Basis::Normalized => {
-                let radial = self;
-                let mut work = Transposition::<V, W, _, true> { radial, bars, write, gradient, gaussians };
-                for_each_block(d, &mut work);
-            }
-        }
+        V::vectorize(
+            #[inline(always)]
+            || {
+                let bars = [phi_bar, slope_bar];
+                let outputs = [phi, slope, curvature];
+                let (gaussians, _) = scratch.as_chunks_mut::<2>();
+                match self.kernel.basis {
+                    Basis::Gaussian => for_each_block(
+                        d,
+                        &mut Transposition::<V, W, false> {
+                            radial: self,
+                            bars,
+                            outputs,
+                            gradient,
+                            gaussians,
+                        },
+                    ),
+                    Basis::Normalized => for_each_block(
+                        d,
+                        &mut Transposition::<V, W, true> { radial: self, bars, outputs, gradient, gaussians },
+                    ),
+                }
+            },
+        );
     }
 
     /// Second pass over the Gaussians. With q = g_bar g' + g'_bar g'' : mu_bar = -q and
@@ -104,34 +109,42 @@ impl<V: Lanes, W: Weights<V>> Exact<'_, V, W> {
 }
 
 /// Evaluates blocks like an evaluation of order 2 and scatters their cotangents.
-struct Transposition<'e, 'k, 'g, V: Lanes, W, F, const NORMALIZED: bool> {
+struct Transposition<'e, 'k, 'g, V: Lanes, W, const NORMALIZED: bool> {
     radial: &'e Exact<'k, V, W>,
     bars: [&'e [V]; 2],
-    write: F,
+    outputs: [&'e mut [V]; 3],
     gradient: &'e mut RadialGradient<'g, V>,
     gaussians: &'e mut [[V; 2]],
 }
 
-impl<V, W, F, const NORMALIZED: bool> BlockVisitor<V> for Transposition<'_, '_, '_, V, W, F, NORMALIZED>
+impl<V, W, const NORMALIZED: bool> BlockVisitor<V> for Transposition<'_, '_, '_, V, W, NORMALIZED>
 where
     V: Lanes,
     W: Weights<V>,
-    F: FnMut(usize, Values<V>),
 {
     #[inline(always)]
     fn visit<const U: usize>(&mut self, first: usize, d: &[V; U]) {
         let reach = V::splat(self.radial.kernel.reach);
-        let within = d.map(|d| d.at_most(reach));
+        let within = d.map(
+            #[inline(always)]
+            |d| d.at_most(reach),
+        );
         let gaussians = &mut *self.gaussians;
-        let sums = self.radial.sums::<U, 2, NORMALIZED>(&within, |m, u, z, g| gaussians[m * U + u] = [z, g]);
-        let sums_bar: [SumsBar<V>; U] = core::array::from_fn(|u| {
+        let sums = self.radial.sums::<U, 2, NORMALIZED>(
+            &within,
+            #[inline(always)]
+            |m, u, z, g| gaussians[m * U + u] = [z, g],
+        );
+        let mut sums_bar =
+            [SumsBar { weighted: d[0], weighted_slope: d[0], plain: d[0], plain_slope: d[0] }; U];
+        for u in 0..U {
             let values = self.radial.finish::<U, NORMALIZED>(&sums, u);
             let phi_bar = self.bars[0][first + u];
             let slope_bar = reach.select_less(d[u], V::zero(), self.bars[1][first + u]);
             *self.gradient.offset += phi_bar;
-            (self.write)(first + u, values.constant_beyond(reach, d[u]));
-            sums_transpose::<V, NORMALIZED>(&values, phi_bar, slope_bar)
-        });
+            values.constant_beyond(reach, d[u]).store(first + u, &mut self.outputs);
+            sums_bar[u] = sums_transpose::<V, NORMALIZED>(&values, phi_bar, slope_bar);
+        }
         self.radial.scatter::<U, NORMALIZED>(&within, &sums_bar, self.gaussians, self.gradient);
     }
 }

@@ -3,7 +3,7 @@
 use super::error::{Error, check_each};
 use crate::error;
 use crate::field::Shape;
-use crate::flow::Plan;
+use crate::flow::{Block, Plan};
 use crate::lanes::{Lanes, Real, gather};
 use crate::parallel::map_indexed;
 use crate::potential::Potential;
@@ -28,7 +28,7 @@ const CHUNK: usize = 256;
 ///
 /// # Errors
 /// Those of [`Plan::sample`].
-pub fn draw_samples<R: Real, S: Deref<Target = [R]> + Sync>(
+pub fn draw_samples<R: Real, S: Deref<Target = [Block]> + Sync>(
     plan: &Plan<R, S>,
     seed: u64,
     n: usize,
@@ -104,7 +104,7 @@ mod tests {
             gamma_time: Reals::Native(&[0.5]),
             eps: 1e-6,
         };
-        let plan: Plan<f64, Vec<f64>> = Plan::allocate(&model, &Config::rk4(4)).unwrap();
+        let plan: Plan<f64, Vec<Block>> = Plan::allocate(&model, &Config::rk4(4)).unwrap();
         let n = 2 * CHUNK + 3;
         let (mut x, mut log_prob) = (vec![0.0; n * 6], vec![0.0; n]);
         let mut work = plan.allocate_workspace(n).unwrap();

@@ -3,7 +3,7 @@
 use crate::field::{self, PairScratch};
 use crate::flow::Plan;
 use crate::integrate::rk4::{StageField, StageTranspose};
-use crate::lanes::{Lanes, Real};
+use crate::lanes::{Block, Lanes, Real};
 use crate::radial::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN};
 
 /// Cotangents of the collapsed parameters, lane by lane.
@@ -35,7 +35,7 @@ impl<V: Lanes> StageGradient<V> {
 /// A plan's field that adds its parameters' cotangents to a [`StageGradient`] whenever it is transposed.
 pub struct TrainField<'p, R: Real> {
     /// The plan on its fixed grid.
-    pub plan: &'p Plan<R, Vec<R>>,
+    pub plan: &'p Plan<R, Vec<Block>>,
     /// Scratch of the pair loop.
     pub pairs: PairScratch<'p, R::Lanes>,
     /// Scratch of the radial transpose.
@@ -52,9 +52,9 @@ impl<R: Real> TrainField<'_, R> {
 }
 
 impl<R: Real> StageField<R::Lanes> for TrainField<'_, R> {
-    fn evaluate(&mut self, stage: usize, x: &[R::Lanes], v: &mut [R::Lanes]) -> R::Lanes {
+    fn evaluate(&mut self, stage: usize, x: &[R::Lanes], v: &mut [R::Lanes], div: &mut [R::Lanes]) {
         let radial = self.plan.stage_radial::<R::Lanes>(stage);
-        field::velocity_divergence(self.plan.shape(), &radial, x, v, &mut self.pairs)
+        field::velocity_divergence(self.plan.shape(), &radial, x, v, div, &mut self.pairs);
     }
 }
 
@@ -64,10 +64,10 @@ impl<R: Real> StageTranspose<R::Lanes> for TrainField<'_, R> {
         stage: usize,
         x: &[R::Lanes],
         v_bar: &[R::Lanes],
-        div_bar: R::Lanes,
+        div_bar: &[R::Lanes],
         x_bar: &mut [R::Lanes],
     ) {
-        let radial = self.plan.stage_radial::<R::Lanes>(stage);
+        let radial = self.plan.exact_stage_radial::<R::Lanes>(stage);
         let m = self.gradient.mean.len();
         let mut sink = RadialGradient {
             offset: &mut self.gradient.offsets[stage],

@@ -2,7 +2,7 @@
 
 use super::parameters::Parameters;
 use crate::error::Error;
-use crate::flow::{Config, Plan};
+use crate::flow::{Block, Config, Plan};
 use crate::parallel::map_indexed;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,7 @@ pub fn likelihood(parameters: &Parameters, samples: &[f64], steps: usize) -> Res
 }
 
 fn log_probs(model: &crate::flow::Model<'_>, config: &Config, samples: &[f64]) -> Result<Vec<f64>, Error> {
-    let plan: Plan<f64, Vec<f64>> = Plan::allocate(model, config)?;
+    let plan: Plan<f64, Vec<Block>> = Plan::allocate(model, config)?;
     let coordinates = plan.shape().coordinates();
     let chunks: Vec<&[f64]> = samples.chunks(CHUNK * coordinates).collect();
     let parts = map_indexed(chunks.len(), |c| {

@@ -4,9 +4,9 @@ use super::field::{StageGradient, TrainField};
 use super::parameters::{Group, Parameters};
 use crate::error::Error;
 use crate::field::PairScratch;
-use crate::flow::{Config, Plan};
-use crate::integrate::rk4::{self, AdjointScratch, Direction, Penalty, Stages};
-use crate::lanes::{Lanes, Real, gather};
+use crate::flow::{Config, Plan, RadialPath};
+use crate::integrate::rk4::{self, AdjointScratch, Cotangents, Direction, Penalty, SolveScratch};
+use crate::lanes::{Block, Lanes, Real, gather};
 use crate::parallel::map_indexed;
 use crate::particles::{prior_gradient, prior_log_prob};
 use crate::potential::Potential;
@@ -70,8 +70,8 @@ pub fn loss_gradient<R: Real>(
     penalties: Penalties,
     batch: Batch<'_, R>,
 ) -> Result<LossGradient, Error> {
-    let config = Config::rk4(nodes.len().saturating_sub(1));
-    let mut plan: Plan<R, Vec<R>> = parameters.with_model(|model| Plan::allocate(model, &config))?;
+    let config = Config::rk4(nodes.len().saturating_sub(1)).with_radial(RadialPath::Exact);
+    let mut plan: Plan<R, Vec<Block>> = parameters.with_model(|model| Plan::allocate(model, &config))?;
     plan.regrid(nodes)?;
     let width = R::Lanes::WIDTH;
     let chunks: Vec<&[usize]> = batch.indices.chunks(VECTORS_PER_CHUNK * width).collect();
@@ -97,7 +97,7 @@ pub fn loss_gradient<R: Real>(
 
 /// The part of a minibatch that one thread integrates.
 struct Chunk<'p, R: Real> {
-    plan: &'p Plan<R, Vec<R>>,
+    plan: &'p Plan<R, Vec<Block>>,
     objective: &'p Objective<'p, R::Lanes>,
     penalties: Penalties,
     weight: f64,
@@ -109,7 +109,7 @@ struct Chunk<'p, R: Real> {
 
 impl<'p, R: Real> Chunk<'p, R> {
     fn new(
-        plan: &'p Plan<R, Vec<R>>,
+        plan: &'p Plan<R, Vec<Block>>,
         objective: &'p Objective<'p, R::Lanes>,
         penalties: Penalties,
         weight: f64,
@@ -118,9 +118,9 @@ impl<'p, R: Real> Chunk<'p, R> {
         let steps = plan.grid(Direction::Forward).steps();
         let coordinates = shape.coordinates();
         let length = (steps + 2) * coordinates
-            + PairScratch::<R::Lanes>::extent(shape)
+            + PairScratch::<R::Lanes>::extent(shape, 1)
             + TrainField::<R>::gaussian_extent(m)
-            + AdjointScratch::<R::Lanes>::extent(coordinates);
+            + AdjointScratch::<R::Lanes>::extent(1, coordinates);
         Chunk {
             plan,
             objective,
@@ -146,15 +146,17 @@ impl<'p, R: Real> Chunk<'p, R> {
         let (x, rest) = rest.split_at_mut(coordinates);
         let (x_bar, rest) = rest.split_at_mut(coordinates);
         let (gaussians, rest) = rest.split_at_mut(TrainField::<R>::gaussian_extent(plan.kernel().mean.len()));
-        let (pairs, rest) = PairScratch::carve(shape, rest);
+        let (pairs, rest) = PairScratch::carve(shape, 1, rest);
         let gradient = core::mem::replace(&mut self.gradient, StageGradient::zeros(0, 0));
         let mut field = TrainField { plan, pairs, gaussians, gradient };
 
         gather(samples, |i| indices[i.min(indices.len() - 1)], x);
-        let (mut stages, _) = Stages::carve(coordinates, rest);
-        let log_det = rk4::solve(&mut field, grid, x, &mut stages, |k, x| {
+        let (mut scratch, _) = SolveScratch::carve(1, coordinates, rest);
+        let mut log_det = [R::Lanes::zero()];
+        rk4::solve(&mut field, grid, x, &mut log_det, &mut scratch, |k, x| {
             tape[k * coordinates..(k + 1) * coordinates].copy_from_slice(x);
         });
+        let [log_det] = log_det;
         let value = match self.objective {
             Objective::MaximumLikelihood => {
                 prior_gradient(shape, x, x_bar);
@@ -166,15 +168,17 @@ impl<'p, R: Real> Chunk<'p, R> {
         // Lanes beyond the last sample have no weight.
         let weight = R::Lanes::from_fn(|i| R::from_f64(if i < indices.len() { self.weight } else { 0.0 }));
         x_bar.iter_mut().for_each(|bar| *bar = weight * *bar);
-        let penalty = Penalty {
+        let penalties = [Penalty {
             kinetic: R::Lanes::constant(self.penalties.kinetic) * weight,
             step_error: R::Lanes::constant(self.penalties.step_error) * weight,
-        };
-        let (mut scratch, _) = AdjointScratch::carve(coordinates, rest);
+        }];
+        let (mut scratch, _) = AdjointScratch::carve(1, coordinates, rest);
         let start = |k: usize| &tape[k * coordinates..(k + 1) * coordinates];
-        let penalty = rk4::adjoint(&mut field, grid, start, x_bar, -weight, penalty, &mut scratch);
+        let mut penalty = [R::Lanes::zero()];
+        let bar = Cotangents { x: x_bar, log_det: &[-weight] };
+        rk4::adjoint(&mut field, grid, start, bar, Some((&penalties, &mut penalty)), &mut scratch);
         self.objective_sum += sum_lanes(value * weight);
-        self.penalty_sum += sum_lanes(penalty);
+        self.penalty_sum += sum_lanes(penalty[0]);
         self.gradient = field.gradient;
     }
 

@@ -2,7 +2,7 @@
 
 use super::Golden;
 use eqflow::field::Shape;
-use eqflow::flow::{Config, Plan};
+use eqflow::flow::{Block, Config, Plan};
 use eqflow::lanes::Real;
 
 /// SplitMix64, so that test inputs do not come from the crate's own generators.
@@ -162,7 +162,7 @@ pub fn widen<R: Real>(values: &[R]) -> Vec<f64> {
 
 /// A plan with a workspace that grows as needed, whose calls return what they compute.
 pub struct Flow<R: Real> {
-    pub plan: Plan<R, Vec<R>>,
+    pub plan: Plan<R, Vec<Block>>,
 }
 
 impl<R: Real> Flow<R> {
@@ -174,7 +174,7 @@ impl<R: Real> Flow<R> {
         x.len() / self.plan.shape().coordinates()
     }
 
-    pub fn work(&self, n: usize) -> Vec<R::Lanes> {
+    pub fn work(&self, n: usize) -> Vec<Block> {
         self.plan.allocate_workspace(n).unwrap()
     }
 

@@ -1,0 +1,159 @@
+//! Where each array lies in a plan's memory: each in blocks of its own.
+
+use super::config::Config;
+use super::model::Model;
+use crate::error::{Argument, Error, Status};
+use crate::lanes::{Block, Isa, Lanes, Real, Vectorized};
+use crate::radial::{Cells, Gaussians, RadialPrecision, padded_rows, scratch_extent};
+
+/// Index of each array in [`Layout::lengths`].
+pub mod array {
+    pub const MEAN: usize = 0;
+    pub const SCALE: usize = 1;
+    pub const TIME_MEAN: usize = 2;
+    pub const TIME_SCALE: usize = 3;
+    pub const LEVEL: usize = 4;
+    pub const WEIGHTS: usize = 5;
+    pub const STEP_LENGTHS: usize = 6;
+    pub const OFFSETS: usize = 7;
+    pub const STAGE_WEIGHTS: usize = 8;
+    /// The first six once more, in double precision: what is compiled.
+    pub const DOUBLES: usize = 9;
+    /// R_l at the stage times, `[stages][L]`, in double precision.
+    pub const TIME_VALUES: usize = 15;
+    pub const SCRATCH: usize = 16;
+    /// The compiled functions of distance, `[L][rows][C]`, in double precision.
+    pub const ROWS: usize = 17;
+    /// A table a stage, `[stages][rows][C]`.
+    pub const TABLES: usize = 18;
+    pub const COUNT: usize = 19;
+}
+
+/// Sizes from which everything else follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    pub n_radial: usize,
+    pub n_time: usize,
+    pub steps: usize,
+    /// The cells for which there is room.
+    pub cells: Option<Cells>,
+}
+
+impl Layout {
+    /// Checks model and configuration, and chooses the cells where radial functions are to be compiled.
+    ///
+    /// # Errors
+    /// Those of [`Model::check`] and [`Config::check`]; [`Status::Unsupported`] where a table that is demanded
+    /// would be too large.
+    pub fn of<R: Real>(model: &Model<'_>, config: &Config) -> Result<Self, Error> {
+        model.check()?;
+        config.check()?;
+        let mut cells = None;
+        if config.wants_tables() {
+            let isa = config.isa.unwrap_or(Isa::best());
+            cells =
+                isa.run(Choose { model, tolerance: config.tolerance::<R>(), precision: precision::<R>() });
+            if cells.is_none() && config.radial == super::RadialPath::Compiled {
+                return Err(Error::new(Status::Unsupported, Argument::TableTolerance, 0.0));
+            }
+        }
+        let (n_radial, n_time) = (model.n_radial(), model.n_time());
+        Ok(Layout { n_radial, n_time, steps: config.grid_steps(), cells })
+    }
+
+    pub fn stages(&self) -> usize {
+        if self.steps == 0 { 0 } else { 2 * self.steps + 1 }
+    }
+
+    /// Reals of each array.
+    pub fn lengths(&self) -> [usize; array::COUNT] {
+        let (m, l, stages) = (self.n_radial, self.n_time, self.stages());
+        let mut lengths = [0; array::COUNT];
+        lengths[..array::DOUBLES].copy_from_slice(&[m, m, l, l, l, l * m, self.steps, stages, stages * m]);
+        if let Some(cells) = self.cells {
+            let rows = padded_rows(&cells) * cells.degree.coefficients();
+            let compiled = [m, m, l, l, l, l * m, stages * l, scratch_extent(l), l * rows, stages * rows];
+            lengths[array::DOUBLES..].copy_from_slice(&compiled);
+        }
+        lengths
+    }
+
+    /// Blocks of each array in a plan of precision `R`.
+    pub fn blocks<R: Real>(&self) -> [usize; array::COUNT] {
+        let mut blocks = self.lengths();
+        for (array, length) in blocks.iter_mut().enumerate() {
+            let double = (array::DOUBLES..array::TABLES).contains(&array);
+            *length = if double { Block::count::<f64>(*length) } else { Block::count::<R>(*length) };
+        }
+        blocks
+    }
+
+    /// Blocks of all arrays.
+    pub fn total<R: Real>(&self) -> usize {
+        self.blocks::<R>().iter().sum()
+    }
+
+    /// Array number `array`, whose reals are `T`, in the memory of a plan of precision `R`.
+    pub fn get<'s, R: Real, T: Real>(&self, storage: &'s [Block], array: usize) -> &'s [T] {
+        let (start, end) = self.ends::<R>(array);
+        &Block::reals(&storage[start..end])[..self.lengths()[array]]
+    }
+
+    /// As [`Layout::get`], to change it.
+    pub fn get_mut<'s, R: Real, T: Real>(&self, storage: &'s mut [Block], array: usize) -> &'s mut [T] {
+        let (start, end) = self.ends::<R>(array);
+        &mut Block::reals_mut(&mut storage[start..end])[..self.lengths()[array]]
+    }
+
+    /// All arrays before number `array`, and those from it on as [`Layout::take`] wants them.
+    pub fn split<'s, R: Real>(
+        &self,
+        storage: &'s mut [Block],
+        array: usize,
+    ) -> (&'s [Block], &'s mut [Block]) {
+        let (front, back) = storage.split_at_mut(self.ends::<R>(array).0);
+        (front, back)
+    }
+
+    /// Array number `array` from the front of `rest`, which begins with it.
+    pub fn take<'s, R: Real, T: Real>(&self, rest: &mut &'s mut [Block], array: usize) -> &'s mut [T] {
+        let (start, end) = self.ends::<R>(array);
+        let (taken, back) = core::mem::take(rest).split_at_mut(end - start);
+        *rest = back;
+        &mut Block::reals_mut(taken)[..self.lengths()[array]]
+    }
+
+    /// First block of an array and the one behind its last.
+    fn ends<R: Real>(&self, array: usize) -> (usize, usize) {
+        let blocks = self.blocks::<R>();
+        let start = blocks[..array].iter().sum();
+        (start, start + blocks[array])
+    }
+}
+
+/// [`Cells::choose`] for a model.
+struct Choose<'a> {
+    model: &'a Model<'a>,
+    tolerance: f64,
+    precision: RadialPrecision,
+}
+
+impl Vectorized<f64> for Choose<'_> {
+    type Output = Option<Cells>;
+
+    fn run<V: Lanes<Real = f64>>(self) -> Option<Cells> {
+        let Choose { model, tolerance, precision } = self;
+        let gaussians = Gaussians {
+            basis: model.basis,
+            eps: model.eps,
+            count: model.n_radial(),
+            get: |m| [model.mu.get(m), model.gamma.get(m)],
+        };
+        Cells::choose::<V, _>(&gaussians, tolerance, precision)
+    }
+}
+
+/// Whether y = scale d may round.
+fn precision<R: Real>() -> RadialPrecision {
+    if R::MANTISSA_BITS == f64::MANTISSA_BITS { RadialPrecision::Double } else { RadialPrecision::Single }
+}

@@ -1,0 +1,445 @@
+//! From Gaussians to polynomials: Chebyshev interpolation of the L functions of distance in every cell.
+//!
+//! phi(d, t) = sum_l R_l(t) F_l(d) with F_l = level_l + sum_m W_lm K_m. The F_l are compiled once, whatever the
+//! number of stage times; a stage's table is then a sum of L tables. Everything here is double precision.
+
+use super::cells::Cells;
+use super::collapse::{Basis, Kernel};
+use super::exact::LN_2;
+use crate::lanes::{Lanes, Real, exp2_neg, exp2_neg_each};
+
+/// Cells that are compiled together, whatever the vector width: which Gaussians count is decided a block.
+pub const BLOCK: usize = 8;
+/// Vectors of nodes in a block of 8 coefficients a cell, one lane.
+const MOST_VECTORS: usize = BLOCK * 8;
+
+/// How well the polynomials meet F, over all stages: absolute, and what to compare it with.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Accuracy {
+    /// Largest difference in phi.
+    pub phi_error: f64,
+    /// Largest difference in d phi'.
+    pub slope_error: f64,
+    /// Largest |phi|.
+    pub largest_phi: f64,
+    /// Largest |d phi'|.
+    pub largest_slope: f64,
+}
+
+impl Accuracy {
+    /// phi_error / largest_phi; 0 where phi vanishes.
+    pub fn relative(&self) -> f64 {
+        if self.phi_error == 0.0 { 0.0 } else { self.phi_error / self.largest_phi }
+    }
+}
+
+/// Rows of memory for one F_l: full blocks.
+pub const fn padded_rows(cells: &Cells) -> usize {
+    cells.rows().next_multiple_of(BLOCK)
+}
+
+/// Doubles of scratch that [`compile`] takes for L time functions.
+pub const fn scratch_extent(n_time: usize) -> usize {
+    4 * BLOCK * n_time
+}
+
+/// Compiles F_l into `rows` (`[L][padded_rows][C]`).
+///
+/// `time_values` are R_l at each stage (`[stages][L]`); they weigh the errors. All slices are aligned like
+/// [`crate::lanes::Block`].
+pub fn compile<V: Lanes<Real = f64>, const C: usize>(
+    kernel: &Kernel<'_, f64>,
+    cells: &Cells,
+    time_values: &[f64],
+    rows: &mut [f64],
+    scratch: &mut [f64],
+) -> Accuracy {
+    let transform = monomials_of_nodes::<C>();
+    let mut accuracy = Extremes::<V>::default();
+    for first in (0..cells.rows()).step_by(BLOCK) {
+        let block = Geometry::new(kernel, cells, first);
+        V::vectorize(
+            #[inline(always)]
+            || {
+                boundary::<V>(kernel, &block, scratch);
+                let inverse_norm = sum_gaussians::<V, C>(kernel, &block, first, rows);
+                interpolate::<V, C>(kernel, &block, &transform, &inverse_norm, first, rows, scratch);
+                accuracy.add_stages(kernel.level.len(), time_values, &block, scratch);
+            },
+        );
+    }
+    accuracy.finish()
+}
+
+/// Writes sum_l values_l rows_l to `table` (as long as the rows of one l).
+pub fn combine<V: Lanes<Real = f64>, R: Real>(values: &[f64], rows: &[f64], table: &mut [R]) {
+    const VECTORS: usize = 4;
+    let length = table.len();
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for (i, target) in table.chunks_exact_mut(VECTORS * V::WIDTH).enumerate() {
+                let mut sums = [V::zero(); VECTORS];
+                for (&value, row) in values.iter().zip(rows.chunks_exact(length)) {
+                    let row: &[V] = bytemuck::cast_slice(row);
+                    for (sum, &term) in sums.iter_mut().zip(&row[i * VECTORS..(i + 1) * VECTORS]) {
+                        *sum += V::splat(value) * term;
+                    }
+                }
+                for (target, sum) in target.chunks_exact_mut(V::WIDTH).zip(&sums) {
+                    for (target, &sum) in target.iter_mut().zip(sum.as_slice()) {
+                        *target = R::from_f64(sum);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// A block's cells, cell by cell; cells beyond the constant one repeat it.
+struct Geometry {
+    /// Left end in d.
+    start: [f64; BLOCK],
+    /// Length in d; 0 for the constant cell, whose nodes lie where phi is constant.
+    width: [f64; BLOCK],
+    /// 1 / length in y, for coefficients in units of y.
+    inverse_width: [f64; BLOCK],
+    /// Where the nodes begin: `start` but for the constant cell.
+    origin: [f64; BLOCK],
+    /// A Gaussian farther than this (in z = (d - mu) scale) from the whole block is left out.
+    cut: f64,
+}
+
+impl Geometry {
+    fn new(kernel: &Kernel<'_, f64>, cells: &Cells, first: usize) -> Self {
+        let mut block = Geometry {
+            start: [0.0; BLOCK],
+            width: [0.0; BLOCK],
+            inverse_width: [0.0; BLOCK],
+            origin: [0.0; BLOCK],
+            cut: cut(kernel),
+        };
+        for k in 0..BLOCK {
+            let index = first + k;
+            let cell = cells.cell(if index < cells.count { index } else { cells.count });
+            block.start[k] = cell.start / cells.scale;
+            if index < cells.count {
+                block.origin[k] = block.start[k];
+                block.width[k] = cell.width / cells.scale;
+                block.inverse_width[k] = 1.0 / cell.width;
+            } else {
+                block.origin[k] = kernel.reach;
+            }
+        }
+        block
+    }
+
+    /// Lanes from one of the arrays.
+    #[inline(always)]
+    fn lanes<V: Lanes<Real = f64>>(values: &[f64; BLOCK], part: usize) -> V {
+        V::from_fn(|i| values[part * V::WIDTH + i])
+    }
+
+    /// Whether Gaussian (mean, scale) counts anywhere between `from` and `to`.
+    #[inline(always)]
+    fn counts(&self, [from, to]: [f64; 2], mean: f64, scale: f64) -> bool {
+        !((from - mean) * scale > self.cut || (mean - to) * scale > self.cut)
+    }
+
+    /// The ends of the range of nodes.
+    fn range(&self) -> [f64; 2] {
+        [self.origin[0], self.origin[BLOCK - 1] + self.width[BLOCK - 1]]
+    }
+}
+
+/// Where a Gaussian is below 2^-64 of the smallest norm; infinite without a regulariser.
+fn cut(kernel: &Kernel<'_, f64>) -> f64 {
+    let exponent = match kernel.basis {
+        Basis::Gaussian => 64.0,
+        Basis::Normalized if kernel.eps > 0.0 => 64.0 - libm::log2(kernel.eps),
+        Basis::Normalized => f64::INFINITY,
+    };
+    libm::sqrt(exponent)
+}
+
+/// Writes F_l and F_l' at the cells' left ends to `scratch` (`[L][4][BLOCK]`, the first two).
+#[inline(always)]
+fn boundary<V: Lanes<Real = f64>>(kernel: &Kernel<'_, f64>, block: &Geometry, scratch: &mut [f64]) {
+    let n_radial = kernel.mean.len();
+    let factor = V::constant(-2.0 * LN_2);
+    let range = [block.start[0], block.start[BLOCK - 1]];
+    for part in 0..BLOCK / V::WIDTH {
+        let d: V = Geometry::lanes(&block.start, part);
+        let (mut norm, mut norm_slope) = (V::zero(), V::zero());
+        for sums in scratch.chunks_exact_mut(4 * BLOCK) {
+            let sums: &mut [V] = bytemuck::cast_slice_mut(sums);
+            sums[part] = V::zero();
+            sums[BLOCK / V::WIDTH + part] = V::zero();
+        }
+        for (m, (&mean, &scale)) in kernel.mean.iter().zip(kernel.scale).enumerate() {
+            if !block.counts(range, mean, scale) {
+                continue;
+            }
+            let z = (d - V::splat(mean)) * V::splat(scale);
+            let g = exp2_neg(z * z);
+            let slope = factor * (V::splat(scale) * z * g);
+            norm += g;
+            norm_slope += slope;
+            for (l, sums) in scratch.chunks_exact_mut(4 * BLOCK).enumerate() {
+                let weight = V::splat(kernel.weights[l * n_radial + m]);
+                let sums: &mut [V] = bytemuck::cast_slice_mut(sums);
+                sums[part] += weight * g;
+                sums[BLOCK / V::WIDTH + part] += weight * slope;
+            }
+        }
+        let normalized = kernel.basis == Basis::Normalized;
+        let inverse =
+            if normalized { V::constant(1.0) / (V::splat(kernel.eps) + norm) } else { V::constant(1.0) };
+        let norm_slope = if normalized { norm_slope } else { V::zero() };
+        for (sums, &level) in scratch.chunks_exact_mut(4 * BLOCK).zip(kernel.level) {
+            let sums: &mut [V] = bytemuck::cast_slice_mut(sums);
+            let quotient = sums[part] * inverse;
+            let slope = &mut sums[BLOCK / V::WIDTH + part];
+            *slope = (*slope - quotient * norm_slope) * inverse;
+            sums[part] = V::splat(level) + quotient;
+        }
+    }
+}
+
+/// Leaves sum_m W_lm g_m at the nodes in each l's rows of this block, node by node, and returns 1 / norm.
+#[inline(always)]
+fn sum_gaussians<V: Lanes<Real = f64>, const C: usize>(
+    kernel: &Kernel<'_, f64>,
+    block: &Geometry,
+    first: usize,
+    rows: &mut [f64],
+) -> [V; MOST_VECTORS] {
+    let (parts, vectors) = (BLOCK / V::WIDTH, C * BLOCK / V::WIDTH);
+    let mut norm = [V::zero(); MOST_VECTORS];
+    let mut d = [V::zero(); MOST_VECTORS];
+    for (j, x) in nodes::<C>().into_iter().enumerate() {
+        for part in 0..parts {
+            let (origin, width): (V, V) =
+                (Geometry::lanes(&block.origin, part), Geometry::lanes(&block.width, part));
+            d[j * parts + part] = origin + width * V::constant(0.5 + x);
+        }
+    }
+    let stride = rows.len() / kernel.level.len();
+    for row in rows.chunks_exact_mut(stride) {
+        row[first * C..(first + BLOCK) * C].fill(0.0);
+    }
+    let mut pending = [0; 4];
+    let mut filled = 0;
+    let range = block.range();
+    for (m, (&mean, &scale)) in kernel.mean.iter().zip(kernel.scale).enumerate() {
+        if block.counts(range, mean, scale) {
+            pending[filled] = m;
+            filled += 1;
+        }
+        if filled == 4 {
+            add_gaussians::<V, C, 4>(kernel, pending, &d[..vectors], &mut norm, first, rows);
+            filled = 0;
+        }
+    }
+    for &m in &pending[..filled] {
+        add_gaussians::<V, C, 1>(kernel, [m], &d[..vectors], &mut norm, first, rows);
+    }
+    if kernel.basis == Basis::Gaussian {
+        return [V::constant(1.0); MOST_VECTORS];
+    }
+    norm.map(
+        #[inline(always)]
+        |norm| V::constant(1.0) / (V::splat(kernel.eps) + norm),
+    )
+}
+
+/// Adds `G` Gaussians to the norm and to each l's sums; the order of additions is that of one after another.
+#[inline(always)]
+fn add_gaussians<V: Lanes<Real = f64>, const C: usize, const G: usize>(
+    kernel: &Kernel<'_, f64>,
+    which: [usize; G],
+    d: &[V],
+    norm: &mut [V; MOST_VECTORS],
+    first: usize,
+    rows: &mut [f64],
+) {
+    const VECTORS: usize = 4;
+    let (n_radial, stride) = (kernel.mean.len(), rows.len() / kernel.level.len());
+    for (quad, d) in d.as_chunks::<VECTORS>().0.iter().enumerate() {
+        let at = quad * VECTORS;
+        let gaussians = which.map(
+            #[inline(always)]
+            |m| {
+                let (mean, scale) = (V::splat(kernel.mean[m]), V::splat(kernel.scale[m]));
+                let z = d.map(|d| (d - mean) * scale);
+                exp2_neg_each(z.map(|z| z * z))
+            },
+        );
+        for gaussian in &gaussians {
+            for v in 0..VECTORS {
+                norm[at + v] += gaussian[v];
+            }
+        }
+        for (l, row) in rows.chunks_exact_mut(stride).enumerate() {
+            let sums: &mut [V] = bytemuck::cast_slice_mut(&mut row[first * C..(first + BLOCK) * C]);
+            let sums = &mut sums[at..at + VECTORS];
+            let mut sum: [V; VECTORS] = core::array::from_fn(|v| sums[v]);
+            for (gaussian, &m) in gaussians.iter().zip(&which) {
+                let weight = V::splat(kernel.weights[l * n_radial + m]);
+                for v in 0..VECTORS {
+                    sum[v] += weight * gaussian[v];
+                }
+            }
+            sums.copy_from_slice(&sum);
+        }
+    }
+}
+
+/// Turns each l's sums into polynomials, and F_l, F_l' in `scratch` into errors at the left ends
+/// (`[L][4][BLOCK]`: F, F', error of F, error of F').
+#[inline(always)]
+fn interpolate<V: Lanes<Real = f64>, const C: usize>(
+    kernel: &Kernel<'_, f64>,
+    block: &Geometry,
+    transform: &[[f64; C]; C],
+    inverse_norm: &[V; MOST_VECTORS],
+    first: usize,
+    rows: &mut [f64],
+    scratch: &mut [f64],
+) {
+    let parts = BLOCK / V::WIDTH;
+    let stride = rows.len() / kernel.level.len();
+    let levels = kernel.level.iter().zip(scratch.chunks_exact_mut(4 * BLOCK));
+    for (row, (&level, checks)) in rows.chunks_exact_mut(stride).zip(levels) {
+        let row = &mut row[first * C..(first + BLOCK) * C];
+        let checks: &mut [V] = bytemuck::cast_slice_mut(checks);
+        let mut values = [V::zero(); MOST_VECTORS];
+        values[..C * parts].copy_from_slice(bytemuck::cast_slice(row));
+        for part in 0..parts {
+            let f: [V; C] = core::array::from_fn(|j| {
+                V::splat(level) + values[j * parts + part] * inverse_norm[j * parts + part]
+            });
+            let mut a = coefficients(&f, transform);
+            let inverse_width: V = Geometry::lanes(&block.inverse_width, part);
+            // The constant cell has no width: what remains of its higher coefficients is rounding.
+            let mut power = inverse_width;
+            for a in &mut a[1..] {
+                *a = *a * power;
+                power = power * inverse_width;
+            }
+            let width: V = Geometry::lanes(&block.width, part);
+            let y_width = V::zero().select_less(inverse_width, V::constant(1.0) / inverse_width, V::zero());
+            let u = V::constant(-0.5) * y_width;
+            let (mut value, mut slope) = (a[C - 1], V::zero());
+            for k in (0..C - 1).rev() {
+                slope = slope * u + value;
+                value = value * u + a[k];
+            }
+            // From units of y to units of d; zero for the constant cell.
+            let slope = V::zero().select_less(width, slope * (y_width / width), V::zero());
+            checks[2 * parts + part] = value - checks[part];
+            checks[3 * parts + part] = slope - checks[parts + part];
+            for lane in 0..V::WIDTH {
+                let target = &mut row[(part * V::WIDTH + lane) * C..][..C];
+                for (target, a) in target.iter_mut().zip(&a) {
+                    *target = a.lane(lane);
+                }
+            }
+        }
+    }
+}
+
+/// The largest errors and magnitudes so far, lane by lane.
+struct Extremes<V> {
+    largest: [V; 4],
+    /// Zero, or NaN as soon as anything overflowed.
+    finite: V,
+}
+
+impl<V: Lanes> Default for Extremes<V> {
+    fn default() -> Self {
+        Extremes { largest: [V::zero(); 4], finite: V::zero() }
+    }
+}
+
+impl<V: Lanes<Real = f64>> Extremes<V> {
+    /// Takes in a block's `checks` (`[L][4][BLOCK]`) at every stage.
+    #[inline(always)]
+    fn add_stages(&mut self, n_time: usize, time_values: &[f64], block: &Geometry, checks: &[f64]) {
+        let parts = BLOCK / V::WIDTH;
+        let size = |v: V| v.select_less(V::zero(), -v, v);
+        for part in 0..parts {
+            let d: V = Geometry::lanes(&block.start, part);
+            for values in time_values.chunks_exact(n_time) {
+                let mut sums = [V::zero(); 4];
+                for (&value, checks) in values.iter().zip(checks.chunks_exact(4 * BLOCK)) {
+                    let checks: &[V] = bytemuck::cast_slice(checks);
+                    for (k, sum) in sums.iter_mut().enumerate() {
+                        *sum += V::splat(value) * checks[k * parts + part];
+                    }
+                }
+                let found = [sums[2], sums[3] * d, sums[0], sums[1] * d].map(size);
+                for (largest, found) in self.largest.iter_mut().zip(found) {
+                    *largest = largest.select_less(found, found, *largest);
+                    self.finite += found * V::zero();
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Accuracy {
+        let most = |v: V| v.as_slice().iter().fold(0.0, |a: f64, &b| if a < b { b } else { a });
+        let [mut phi_error, slope_error, largest_phi, largest_slope] = self.largest.map(most);
+        if self.finite.as_slice().iter().any(|f| f.is_nan()) {
+            phi_error = f64::INFINITY;
+        }
+        Accuracy { phi_error, slope_error, largest_phi, largest_slope }
+    }
+}
+
+/// The Chebyshev points of a cell of length 1 around 0.
+fn nodes<const C: usize>() -> [f64; C] {
+    core::array::from_fn(|j| 0.5 * cosine::<C>(2 * j + 1))
+}
+
+/// cos(k pi / (2 C)).
+fn cosine<const C: usize>(k: usize) -> f64 {
+    libm::cos(core::f64::consts::PI * k as f64 / (2 * C) as f64)
+}
+
+/// From the values at [`nodes`] to coefficients of powers of x in [-1/2, 1/2]:
+/// c_k = (2 - delta_k0)/C sum_j f_j T_k(2 x_j), and T_k(2x) in powers by its recurrence.
+fn monomials_of_nodes<const C: usize>() -> [[f64; C]; C] {
+    let mut powers = [[0.0; C]; C];
+    powers[0][0] = 1.0;
+    powers[1][1] = 2.0;
+    for k in 2..C {
+        for p in 0..C {
+            let shifted = if p > 0 { 4.0 * powers[k - 1][p - 1] } else { 0.0 };
+            powers[k][p] = shifted - powers[k - 2][p];
+        }
+    }
+    let mut transform = [[0.0; C]; C];
+    for (p, row) in transform.iter_mut().enumerate() {
+        for (j, entry) in row.iter_mut().enumerate() {
+            for (k, power) in powers.iter().enumerate() {
+                let factor = if k == 0 { 1.0 } else { 2.0 };
+                *entry += power[p] * factor / C as f64 * cosine::<C>(k * (2 * j + 1));
+            }
+        }
+    }
+    transform
+}
+
+/// The transform applied to values; opposite nodes share it up to the sign of odd powers.
+#[inline(always)]
+fn coefficients<V: Lanes<Real = f64>, const C: usize>(f: &[V; C], transform: &[[f64; C]; C]) -> [V; C] {
+    core::array::from_fn(|p| {
+        let mut sum = V::zero();
+        for j in 0..C / 2 {
+            let both = if p % 2 == 0 { f[j] + f[C - 1 - j] } else { f[j] - f[C - 1 - j] };
+            sum += V::splat(transform[p][j]) * both;
+        }
+        sum
+    })
+}
