@@ -3,64 +3,15 @@
 
 mod common;
 
+use common::c::{compile, library, root, scratch, succeed};
 use common::{Golden, assert_close, numbers};
 use eqflow::flow::{Block, Config, Integrator, Model, Plan, Reals, write_model, written_length};
 use eqflow::lanes::Real;
 use eqflow::particles::{prior_log_prob, remove_com};
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn scratch(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ffi");
-    std::fs::create_dir_all(&directory).unwrap();
-    directory.join(name)
-}
-
-#[track_caller]
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-/// Builds the static library once a test run.
-fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("staticlib");
-        succeed(
-            Command::new(env!("CARGO"))
-                .args(["rustc", "--release", "--locked", "--no-default-features"])
-                .args(["--features", "capi,panic-handler", "--crate-type", "staticlib", "--target-dir"])
-                .arg(&target)
-                .current_dir(root()),
-        );
-        target.join("release/libeqflow.a")
-    })
-}
-
-/// Compiles a C program against the library and returns its path.
-fn compile(source: &str, program: &str, options: &[&str]) -> PathBuf {
-    let path = scratch(program);
-    succeed(
-        Command::new("cc")
-            .args(["-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
-            .args(options)
-            .arg("-I")
-            .arg(root().join("include"))
-            .arg(root().join(source))
-            .arg(library())
-            .args(["-lm", "-o"])
-            .arg(&path),
-    );
-    path
-}
 
 /// Commands of `ffi-tests/driver.c`.
 #[derive(Clone, Copy)]

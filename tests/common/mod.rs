@@ -1,6 +1,7 @@
 //! The golden vectors (`tests/vectors/*.json`), made by an independent float64 implementation in NumPy and JAX.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod c;
 pub mod cases;
 
 use eqflow::field::Shape;

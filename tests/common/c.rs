@@ -1,0 +1,55 @@
+//! C programs against the static library.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ffi");
+    std::fs::create_dir_all(&directory).unwrap();
+    directory.join(name)
+}
+
+#[track_caller]
+pub fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Builds the static library once a test run.
+pub fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("staticlib");
+        succeed(
+            Command::new(env!("CARGO"))
+                .args(["rustc", "--release", "--locked", "--no-default-features"])
+                .args(["--features", "capi,panic-handler", "--crate-type", "staticlib", "--target-dir"])
+                .arg(&target)
+                .current_dir(root()),
+        );
+        target.join("release/libeqflow.a")
+    })
+}
+
+/// Compiles a C program against the library and returns its path.
+pub fn compile(source: &str, program: &str, options: &[&str]) -> PathBuf {
+    let path = scratch(program);
+    succeed(
+        Command::new("cc")
+            .args(["-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+            .args(options)
+            .arg("-I")
+            .arg(root().join("include"))
+            .arg(root().join(source))
+            .arg(library())
+            .args(["-lm", "-o"])
+            .arg(&path),
+    );
+    path
+}
