@@ -5,11 +5,11 @@
 //! does not depend on where particles are.
 
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Plan};
+use eqflow::flow::{Block, Config, Plan, RadialPath};
 use eqflow::lanes::Real;
 use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream};
-use eqflow::train::{Batch, Group, Objective, Parameters, Penalties, loss_gradient};
+use eqflow::train::{Batch, Discretisation, Group, Objective, Parameters, Penalties, loss_gradient};
 use std::time::Instant;
 
 const BATCH: usize = 64;
@@ -51,7 +51,11 @@ fn time(mut work: impl FnMut()) -> [f64; 3] {
     [times[REPETITIONS / 2], times[0], times[REPETITIONS - 1]]
 }
 
-fn run<R: Real>(name: &str, shape: Shape) {
+fn run<R: Real>(name: &str, shape: Shape, radial: RadialPath) {
+    // An argument is a part of the names to measure.
+    if std::env::args().skip(1).any(|part| part != "--bench" && !name.contains(&part)) {
+        return;
+    }
     let parameters = parameters(shape);
     let samples = samples::<R>(shape);
     let indices: Vec<usize> = (0..BATCH).collect();
@@ -65,11 +69,17 @@ fn run<R: Real>(name: &str, shape: Shape) {
         let batch = Batch { samples: &samples, indices: &indices };
         let penalties = Penalties { kinetic: 0.0, step_error: 1.0 };
         let objective = Objective::MaximumLikelihood;
-        std::hint::black_box(loss_gradient::<R>(&parameters, &nodes, &objective, penalties, batch))
-            .expect("a valid model");
+        std::hint::black_box(loss_gradient::<R>(
+            &parameters,
+            &Discretisation::new(&nodes).with_radial(radial),
+            &objective,
+            penalties,
+            batch,
+        ))
+        .expect("a valid model");
     });
     println!(
-        "{name:12} step {:8.2} ms ({:.2} to {:.2})   inverse {:8.2} ms   ratio {:.2}",
+        "{name:16} step {:8.2} ms ({:.2} to {:.2})   inverse {:8.2} ms   ratio {:.2}",
         step[0],
         step[1],
         step[2],
@@ -86,8 +96,11 @@ fn main() {
         );
         for (name, particles, dimension) in [("DW-4", 4, 2), ("LJ-13", 13, 3)] {
             let shape = Shape { particles, dimension };
-            run::<f64>(&format!("{name} f64"), shape);
-            run::<f32>(&format!("{name} f32"), shape);
+            let auto = RadialPath::Auto { samples: BATCH };
+            for (path, radial) in [("exact", RadialPath::Exact), ("auto", auto)] {
+                run::<f64>(&format!("{name} f64 {path}"), shape, radial);
+                run::<f32>(&format!("{name} f32 {path}"), shape, radial);
+            }
         }
     });
 }

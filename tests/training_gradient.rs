@@ -3,10 +3,13 @@
 mod common;
 
 use common::{Golden, assert_close};
+use eqflow::flow::RadialPath;
 use eqflow::lanes::Real;
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
 use eqflow::random::{Purpose, Stream};
-use eqflow::train::{Batch, Group, LossGradient, Objective, Parameters, Penalties, loss_gradient};
+use eqflow::train::{
+    Batch, Discretisation, Group, LossGradient, Objective, Parameters, Penalties, loss_gradient,
+};
 
 const KEYS: [&str; 7] = ["W", "b", "a", "gamma", "gamma_t", "mu", "mu_t"];
 
@@ -25,7 +28,8 @@ fn loss<R: Real>(
     let n = samples.len() / parameters.shape().coordinates();
     let indices: Vec<usize> = (0..n).collect();
     let batch = Batch { samples: &samples, indices: &indices };
-    loss_gradient::<R>(parameters, nodes, objective, penalties, batch).unwrap()
+    let discretisation = Discretisation::new(nodes).with_radial(RadialPath::Exact);
+    loss_gradient::<R>(parameters, &discretisation, objective, penalties, batch).unwrap()
 }
 
 /// The vectors' gradients are by gamma; ours by log gamma.
@@ -189,6 +193,11 @@ fn losses_with_both_penalties_match_central_differences_on_an_uneven_grid() {
 
 #[test]
 fn a_batch_that_does_not_fill_its_vectors_counts_every_sample_once() {
+    count_every_sample_once(RadialPath::Exact);
+    count_every_sample_once(RadialPath::Compiled);
+}
+
+fn count_every_sample_once(radial: RadialPath) {
     let golden = Golden::load("dw4_normalized");
     let parameters = Parameters::from_model(&golden.model());
     let samples = golden.array("ml.x");
@@ -196,7 +205,7 @@ fn a_batch_that_does_not_fill_its_vectors_counts_every_sample_once() {
         let batch = Batch { samples: &samples, indices };
         loss_gradient::<f64>(
             &parameters,
-            &uniform_grid(20),
+            &Discretisation::new(&uniform_grid(20)).with_radial(radial),
             &Objective::MaximumLikelihood,
             Penalties { kinetic: 0.1, step_error: 1.0 },
             batch,
@@ -212,4 +221,58 @@ fn a_batch_that_does_not_fill_its_vectors_counts_every_sample_once() {
     assert!((together.penalty - mean(&|l| l.penalty)).abs() < 1e-12 * together.penalty.abs());
     let want: Vec<f64> = (0..together.gradient.len()).map(|c| mean(&|l| l.gradient[c])).collect();
     assert_close("gradient", &together.gradient, &want, 1e-12);
+}
+
+/// Loss and gradient of both objectives, exact or compiled.
+fn both_paths<R: Real>(
+    golden: &Golden,
+    objective: &Objective<'_, R::Lanes>,
+    tolerance: f64,
+) -> [LossGradient; 2] {
+    let parameters = Parameters::from_model(&golden.model());
+    let samples: Vec<R> = golden.array("ml.x").iter().map(|&v| R::from_f64(v)).collect();
+    // More samples than fill a piece, and the last vector not full.
+    let n = samples.len() / golden.shape.coordinates();
+    let indices: Vec<usize> = (0..39).map(|i| i % n).collect();
+    let mut nodes = uniform_grid(12);
+    nodes[5] += 0.02;
+    let penalties = Penalties { kinetic: 0.1, step_error: 2.0 };
+    [RadialPath::Exact, RadialPath::Compiled].map(|radial| {
+        let discretisation =
+            Discretisation { table_tolerance: tolerance, ..Discretisation::new(&nodes).with_radial(radial) };
+        let batch = Batch { samples: &samples, indices: &indices };
+        loss_gradient::<R>(&parameters, &discretisation, objective, penalties, batch).unwrap()
+    })
+}
+
+fn check_paths<R: Real>(tolerance: f64, bar: f64) {
+    for golden in Golden::all() {
+        let lj = LennardJones::<R>::lj13();
+        for objective in [Objective::MaximumLikelihood, Objective::ReverseKl(&lj)] {
+            if golden.name == "pair_1d" && size_of::<R>() == 4 {
+                continue; // cancels_in_f32
+            }
+            let [exact, compiled] = both_paths::<R>(&golden, &objective, tolerance);
+            let name = golden.name;
+            let closeness = (exact.objective - compiled.objective).abs() / exact.objective.abs();
+            assert!(closeness < bar, "{name} objective {closeness:e}");
+            let (m, l) = (golden.model().n_radial(), golden.model().n_time());
+            for group in Group::ALL {
+                let [a, b] = [&exact, &compiled].map(|loss| &loss.gradient[group.range(m, l)]);
+                let length = a.iter().map(|v| v * v).sum::<f64>().sqrt();
+                if golden.name == "pair_1d" && group == Group::MuTime {
+                    continue; // the remainder of a cancellation, as in `cancels_in_f32`
+                }
+                let distance = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+                assert!(distance <= bar * length, "{name} {group:?}: {:e}", distance / length);
+            }
+        }
+    }
+}
+
+#[test]
+fn compiled_gradients_agree_with_the_exact_path() {
+    check_paths::<f64>(1e-12, 1e-8);
+    check_paths::<f64>(1e-9, 1e-6);
+    check_paths::<f32>(1e-8, 2e-4);
 }

@@ -141,25 +141,40 @@ pub fn distances<V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
     V::vectorize(
         #[inline(always)]
         || match shape.dimension {
-            1 => pair_distances::<1, V>(shape, x, d),
-            2 => pair_distances::<2, V>(shape, x, d),
-            _ => pair_distances::<3, V>(shape, x, d),
+            1 => pair_distances::<1, ANY, V>(shape, x, d),
+            2 => pair_distances::<2, ANY, V>(shape, x, d),
+            _ => pair_distances::<3, ANY, V>(shape, x, d),
         },
     );
 }
 
+/// In place of a number of particles that the compiler is to know: any. It unrolls the loops over few particles,
+/// which are too short to be predicted.
+const ANY: usize = 0;
+
+/// `N` or, for [`ANY`], that of the shape.
 #[inline(always)]
-fn pair_distances<const D: usize, V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
-    let groups = x.chunks_exact(shape.coordinates()).zip(d.chunks_exact_mut(shape.pairs()));
+const fn particles<const N: usize>(shape: Shape) -> usize {
+    if N == ANY { shape.particles } else { N }
+}
+
+#[inline(always)]
+fn pair_distances<const D: usize, const N: usize, V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
+    let n = particles::<N>(shape);
+    let groups = x.chunks_exact(n * D).zip(d.chunks_exact_mut(n * (n - 1) / 2));
     for (x, d) in groups {
-        for_each_pair::<D, V>(
-            x,
-            #[inline(always)]
-            |pair, _, x_i, _, x_j| {
-                let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
-                d[pair] = squared(&r).sqrt();
-            },
-        );
+        let (x, _) = x.as_chunks::<D>();
+        let mut d = d.iter_mut();
+        for i in 0..n {
+            let x_i = x[i];
+            for (x_j, d) in x[i + 1..n].iter().zip(&mut d) {
+                let mut r = x_i;
+                for k in 0..D {
+                    r[k] -= x_j[k];
+                }
+                *d = squared(&r).sqrt();
+            }
+        }
     }
 }
 
@@ -217,14 +232,30 @@ pub fn velocity_divergence<V: Lanes>(
     div: &mut [V],
     scratch: &mut PairScratch<'_, V>,
 ) {
-    match shape.dimension {
-        1 => tiles::<1, V>(shape, radial, x, v, div, scratch),
-        2 => tiles::<2, V>(shape, radial, x, v, div, scratch),
-        _ => tiles::<3, V>(shape, radial, x, v, div, scratch),
+    match shape.particles {
+        2 => of_particles::<2, V>(shape, radial, x, v, div, scratch),
+        3 => of_particles::<3, V>(shape, radial, x, v, div, scratch),
+        4 => of_particles::<4, V>(shape, radial, x, v, div, scratch),
+        _ => of_particles::<ANY, V>(shape, radial, x, v, div, scratch),
     }
 }
 
-fn tiles<const D: usize, V: Lanes>(
+fn of_particles<const N: usize, V: Lanes>(
+    shape: Shape,
+    radial: &impl Radial<V>,
+    x: &[V],
+    v: &mut [V],
+    div: &mut [V],
+    scratch: &mut PairScratch<'_, V>,
+) {
+    match shape.dimension {
+        1 => tiles::<1, N, V>(shape, radial, x, v, div, scratch),
+        2 => tiles::<2, N, V>(shape, radial, x, v, div, scratch),
+        _ => tiles::<3, N, V>(shape, radial, x, v, div, scratch),
+    }
+}
+
+fn tiles<const D: usize, const N: usize, V: Lanes>(
     shape: Shape,
     radial: &impl Radial<V>,
     x: &[V],
@@ -245,40 +276,39 @@ fn tiles<const D: usize, V: Lanes>(
             (&mut scratch.distance[..pairs], &mut scratch.phi[..pairs], &mut scratch.slope[..pairs]);
         V::vectorize(
             #[inline(always)]
-            || pair_distances::<D, V>(shape, x, distance),
+            || pair_distances::<D, N, V>(shape, x, distance),
         );
         radial.value_slope(distance, phi, slope);
         V::vectorize(
             #[inline(always)]
-            || forces::<D, V>(shape, x, [distance, phi, slope], v, div),
+            || forces::<D, N, V>(shape, x, [distance, phi, slope], v, div),
         );
     }
 }
 
 /// Adds the pairs' forces to `v` and their divergence to `div`.
 #[inline(always)]
-fn forces<const D: usize, V: Lanes>(
+fn forces<const D: usize, const N: usize, V: Lanes>(
     shape: Shape,
     x: &[V],
     [distance, phi, slope]: [&[V]; 3],
     v: &mut [V],
     div: &mut [V],
 ) {
+    let n = particles::<N>(shape);
     let dimension = V::constant(D as f64);
-    let radials = distance.iter().zip(phi).zip(slope);
-    let mut radials = radials.map(
-        #[inline(always)]
-        |((&d, &phi), &slope)| (phi, d * slope + dimension * phi),
-    );
-    let groups = x.chunks_exact(shape.coordinates()).zip(v.chunks_exact_mut(shape.coordinates()));
+    let groups = x.chunks_exact(n * D).zip(v.chunks_exact_mut(n * D));
+    let mut radials = distance.iter().zip(phi).zip(slope);
     for ((x, v), div) in groups.zip(div) {
         let ((x, _), (v, _)) = (x.as_chunks::<D>(), v.as_chunks_mut::<D>());
         let mut half = V::zero();
-        for i in 0..x.len() {
+        for i in 0..n {
             // In registers: the compiler cannot know that v_j is another one.
             let (x_i, mut v_i) = (x[i], v[i]);
-            for ((x_j, v_j), (phi, divergence)) in x[i + 1..].iter().zip(&mut v[i + 1..]).zip(&mut radials) {
-                half += divergence;
+            for ((x_j, v_j), ((&d, &phi), &slope)) in
+                x[i + 1..n].iter().zip(&mut v[i + 1..n]).zip(&mut radials)
+            {
+                half += d * slope + dimension * phi;
                 for k in 0..D {
                     let force = phi * (x_i[k] - x_j[k]);
                     v_i[k] += force;

@@ -31,19 +31,14 @@ pub enum Integrator {
 pub enum RadialPath {
     /// Compiled where that pays and meets the tolerance, otherwise exact.
     Auto {
-        /// How many samples the plan will serve, roughly; below [`RadialPath::WORTHWHILE`] the build costs more
-        /// than it saves.
+        /// How many samples the plan will serve, roughly: where compiling would cost more than the Gaussians of so
+        /// many (about 2 samples of 13 particles, 20 of 4), the plan stays exact.
         samples: usize,
     },
     /// The sum over all Gaussians.
     Exact,
     /// Piecewise polynomials, or an error where the tolerance cannot be met.
     Compiled,
-}
-
-impl RadialPath {
-    /// Samples from which on [`RadialPath::Auto`] compiles.
-    pub const WORTHWHILE: usize = 4;
 }
 
 /// How a plan is built.
@@ -144,14 +139,14 @@ impl Config {
         }
     }
 
-    /// Whether tables are wanted.
-    pub(super) fn wants_tables(&self) -> bool {
-        let path = match self.radial {
-            RadialPath::Auto { samples } => samples >= RadialPath::WORTHWHILE,
-            RadialPath::Exact => false,
-            RadialPath::Compiled => true,
+    /// The samples that tables would serve, where tables are possible.
+    pub(super) fn samples_for_tables(&self) -> Option<usize> {
+        let samples = match self.radial {
+            RadialPath::Auto { samples } => samples,
+            RadialPath::Exact => 0,
+            RadialPath::Compiled => usize::MAX,
         };
-        path && self.grid_steps() > 0
+        (samples > 0 && self.grid_steps() > 0).then_some(samples)
     }
 
     /// The tolerance of a compiled phi in precision `R`.

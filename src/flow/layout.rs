@@ -49,16 +49,36 @@ impl Layout {
         model.check()?;
         config.check()?;
         let mut cells = None;
-        if config.wants_tables() {
+        if let Some(samples) = config.samples_for_tables() {
             let isa = config.isa.unwrap_or(Isa::best());
             cells =
                 isa.run(Choose { model, tolerance: config.tolerance::<R>(), precision: precision::<R>() });
             if cells.is_none() && config.radial == super::RadialPath::Compiled {
                 return Err(Error::new(Status::Unsupported, Argument::TableTolerance, 0.0));
             }
+            cells = cells.filter(|cells| pays(model, config, cells, samples));
         }
         let (n_radial, n_time) = (model.n_radial(), model.n_time());
         Ok(Layout { n_radial, n_time, steps: config.grid_steps(), cells })
+    }
+
+    /// Whether these can be the nodes of the fixed grid.
+    ///
+    /// # Errors
+    /// Those of [`super::Plan::regrid`].
+    pub fn check_nodes(&self, nodes: &[f64]) -> Result<(), Error> {
+        if self.steps == 0 || nodes.len() != self.steps + 1 {
+            return Err(Error::new(Status::Shape, Argument::Time, (self.steps + 1) as f64));
+        }
+        for (index, &node) in nodes.iter().enumerate() {
+            let end = index == self.steps;
+            let right =
+                if index == 0 { node == 0.0 } else { node > nodes[index - 1] && (node == 1.0) == end };
+            if !right {
+                return Err(Error::at(Status::Argument, Argument::Time, index, node));
+            }
+        }
+        Ok(())
     }
 
     pub fn stages(&self) -> usize {
@@ -129,6 +149,16 @@ impl Layout {
         let start = blocks[..array].iter().sum();
         (start, start + blocks[array])
     }
+}
+
+/// Whether the build costs less than it saves on `samples`, in cycles of a processor with 256-bit vectors: a
+/// Gaussian or its product with a weight, an evaluation, and each entry of each stage's table.
+fn pays(model: &Model<'_>, config: &Config, cells: &Cells, samples: usize) -> bool {
+    let (m, l, steps) = (model.n_radial() as f64, model.n_time() as f64, config.grid_steps() as f64);
+    let entries = (cells.rows() * cells.degree.coefficients()) as f64;
+    let build = entries * (3.0 * m + 0.2 * m * l + 0.4 * (2.0 * steps + 1.0) * l);
+    let exact = 4.0 * steps * model.shape.pairs() as f64 * 4.5 * m;
+    build <= exact * samples as f64
 }
 
 /// [`Cells::choose`] for a model.

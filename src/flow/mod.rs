@@ -20,3 +20,5 @@ pub use file::{FILE_VERSION, read_model, write_model, written_length};
 pub use input::check_finite;
 pub use model::{Model, Reals};
 pub use plan::Plan;
+#[cfg(feature = "std")]
+pub(crate) use plan::{Compiled, StageRadial};

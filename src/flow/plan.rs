@@ -66,10 +66,17 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         S: DerefMut,
     {
         let layout = Layout::of::<R>(model, config)?;
-        Plan::with_layout(model, config, layout, storage)
+        Plan::with_layout(model, config, layout, None, storage)
     }
 
-    fn with_layout(model: &Model<'_>, config: &Config, layout: Layout, mut storage: S) -> Result<Self, Error>
+    /// With the grid's nodes at k / steps unless `nodes` says otherwise.
+    fn with_layout(
+        model: &Model<'_>,
+        config: &Config,
+        layout: Layout,
+        nodes: Option<&[f64]>,
+        mut storage: S,
+    ) -> Result<Self, Error>
     where
         S: DerefMut,
     {
@@ -97,7 +104,13 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         let mut plan =
             Plan { shape, config, isa, constants, exact_constants, layout, accuracy: None, storage, reals };
         let steps = layout.steps as f64;
-        plan.collapse_stages(|node| node as f64 / steps);
+        match nodes {
+            Some(nodes) => {
+                layout.check_nodes(nodes)?;
+                plan.collapse_stages(|node| nodes[node]);
+            }
+            None => plan.collapse_stages(|node| node as f64 / steps),
+        }
         if let Some(cells) = layout.cells {
             plan.compile(&cells)?;
             plan.tabulate();
@@ -114,17 +127,7 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
     where
         S: DerefMut,
     {
-        if self.layout.steps == 0 || nodes.len() != self.layout.steps + 1 {
-            return Err(Error::new(Status::Shape, Argument::Time, (self.layout.steps + 1) as f64));
-        }
-        for (index, &node) in nodes.iter().enumerate() {
-            let end = index == self.layout.steps;
-            let right =
-                if index == 0 { node == 0.0 } else { node > nodes[index - 1] && (node == 1.0) == end };
-            if !right {
-                return Err(Error::at(Status::Argument, Argument::Time, index, node));
-            }
-        }
+        self.layout.check_nodes(nodes)?;
         self.collapse_stages(|node| nodes[node]);
         self.tabulate();
         Ok(())
@@ -195,14 +198,17 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         let tables = layout.take::<R, R>(&mut rest, array::TABLES);
         let rows = layout.get::<R, f64>(front, array::ROWS);
         let time_values = layout.get::<R, f64>(front, array::TIME_VALUES);
-        let length = rows.len() / layout.n_time;
-        for (values, table) in time_values.chunks_exact(layout.n_time).zip(tables.chunks_exact_mut(length)) {
-            isa.run(Combine { values, rows, table });
-        }
+        isa.run(Combine { n_time: layout.n_time, time_values, rows, tables });
     }
 
     fn array(&self, array: usize) -> &[R] {
         self.layout.get::<R, R>(&self.storage, array)
+    }
+
+    /// Stage times of the fixed grid.
+    #[cfg(feature = "std")]
+    pub(crate) fn stages(&self) -> usize {
+        self.layout.stages()
     }
 
     /// N and D.
@@ -246,6 +252,18 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
             return table;
         }
         StageRadial::Exact(self.exact_stage_radial(stage))
+    }
+
+    /// What the tables are made of, where the plan has some.
+    #[cfg(feature = "std")]
+    pub(crate) fn compiled(&self) -> Option<Compiled<'_>> {
+        let (layout, storage) = (&self.layout, &self.storage);
+        Some(Compiled {
+            cells: self.cells()?,
+            kernel: double_kernel::<R>(self.exact_constants, layout, storage),
+            time_values: layout.get::<R, f64>(storage, array::TIME_VALUES),
+            rows: layout.get::<R, f64>(storage, array::ROWS),
+        })
     }
 
     /// phi at a stage time as the sum over all Gaussians.
@@ -357,18 +375,30 @@ impl Vectorized<f64> for Compile<'_> {
     }
 }
 
-/// [`combine`] for one stage.
+/// What tables are made of.
+#[cfg(feature = "std")]
+pub(crate) struct Compiled<'a> {
+    pub cells: Cells,
+    pub kernel: Kernel<'a, f64>,
+    /// R_l at the stage times, `[stages][L]`.
+    pub time_values: &'a [f64],
+    /// The compiled F_l, `[L][padded_rows][C]`.
+    pub rows: &'a [f64],
+}
+
+/// [`combine`] for all stages.
 struct Combine<'a, R> {
-    values: &'a [f64],
+    n_time: usize,
+    time_values: &'a [f64],
     rows: &'a [f64],
-    table: &'a mut [R],
+    tables: &'a mut [R],
 }
 
 impl<R: Real> Vectorized<f64> for Combine<'_, R> {
     type Output = ();
 
     fn run<V: Lanes<Real = f64>>(self) {
-        combine::<V, R>(self.values, self.rows, self.table);
+        combine::<V, R>(self.n_time, self.time_values, self.rows, self.tables);
     }
 }
 
@@ -408,7 +438,17 @@ impl<R: Real> Plan<R, Vec<Block>> {
     /// Those of [`Plan::new`].
     pub fn allocate(model: &Model<'_>, config: &Config) -> Result<Self, Error> {
         let layout = Layout::of::<R>(model, config)?;
-        Plan::with_layout(model, config, layout, vec![Block::default(); layout.total::<R>()])
+        Plan::with_layout(model, config, layout, None, vec![Block::default(); layout.total::<R>()])
+    }
+
+    /// As [`Plan::allocate`] with the fixed grid's nodes where `nodes` says.
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`] and [`Plan::regrid`].
+    pub fn allocate_on_grid(model: &Model<'_>, config: &Config, nodes: &[f64]) -> Result<Self, Error> {
+        let layout = Layout::of::<R>(model, config)?;
+        let storage = vec![Block::default(); layout.total::<R>()];
+        Plan::with_layout(model, config, layout, Some(nodes), storage)
     }
 }
 

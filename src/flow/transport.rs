@@ -5,7 +5,7 @@ use super::plan::Plan;
 use crate::field::{self, PairScratch, Shape};
 use crate::integrate::dopri5::{self, Control, NotConverged, TimeField};
 use crate::integrate::rk4::{
-    self, AdjointScratch, Cotangents, Direction, SolveScratch, StageField, StageTranspose,
+    self, AdjointScratch, Cotangents, Direction, SolveScratch, StageField, StageTranspose, Tape,
 };
 use crate::lanes::{Block, Lanes, Real};
 use crate::particles::{prior_gradient, prior_log_prob};
@@ -259,10 +259,9 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         self.add_prior(parts.x, parts.extra);
         self.prior_gradients(parts.x, x_bar);
         let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, rest);
-        let start = |k: usize| &tape[k * n..(k + 1) * n];
         log_det_bar.fill(V::constant(1.0));
         let bar = Cotangents { x: x_bar, log_det: log_det_bar };
-        rk4::adjoint(&mut field, grid, start, bar, None, &mut scratch);
+        rk4::adjoint(&mut field, grid, Tape::Starts(tape), bar, None, &mut scratch);
         parts.x.copy_from_slice(x_bar);
     }
 

@@ -68,20 +68,31 @@ pub fn solve<V: Lanes>(
     let mut h = V::splat((end - start) * V::Real::from_f64(0.01));
     field.evaluate(t, y, &mut rates[..n]);
     for _ in 0..control.max_steps {
-        let remaining = V::splat(end) - t;
+        let remaining = V::vectorize(
+            #[inline(always)]
+            || V::splat(end) - t,
+        );
         if remaining.as_slice().iter().all(|r| r.to_f64() == 0.0) {
             return Ok(());
         }
-        h = V::from_fn(|i| shorter(h.lane(i), remaining.lane(i)));
+        h = V::vectorize(
+            #[inline(always)]
+            || V::from_fn(|i| shorter(h.lane(i), remaining.lane(i))),
+        );
         attempt(field, t, h, y, candidate, rates);
-        let error = error_norm(h, y, candidate, rates, control);
-        accept(error, y, candidate, rates);
-        let one = V::constant(1.0);
-        // The last step lands on `end` exactly, whatever t + h rounds to.
-        let arrived =
-            V::from_fn(|i| if h.lane(i) == remaining.lane(i) { end } else { t.lane(i) + h.lane(i) });
-        t = error.select_less(one, arrived, t);
-        h = V::from_fn(|i| h.lane(i) * V::Real::from_f64(step_factor(error.lane(i).to_f64())));
+        (t, h) = V::vectorize(
+            #[inline(always)]
+            || {
+                let error = error_norm(h, y, candidate, rates, control);
+                accept(error, y, candidate, rates);
+                // The last step lands on `end` exactly, whatever t + h rounds to.
+                let arrived =
+                    V::from_fn(|i| if h.lane(i) == remaining.lane(i) { end } else { t.lane(i) + h.lane(i) });
+                let t = error.select_less(V::constant(1.0), arrived, t);
+                let next = |i| h.lane(i) * V::Real::from_f64(step_factor(error.lane(i).to_f64()));
+                (t, V::from_fn(next))
+            },
+        );
         if let Some(lane) = stalled(t, h, end) {
             return Err(NotConverged { lane, time: t.lane(lane) });
         }
@@ -109,17 +120,24 @@ fn attempt<V: Lanes>(
     let n = y.len();
     for stage in 1..7 {
         let (known, next) = rates.split_at_mut(stage * n);
-        for (c, value) in candidate.iter_mut().enumerate() {
-            let mut sum = V::zero();
-            for (&a, k) in TABLEAU[stage].iter().zip(known.chunks_exact(n)) {
-                sum += V::constant(a) * k[c];
-            }
-            *value = y[c] + h * sum;
-        }
-        field.evaluate(t + V::constant(NODES[stage]) * h, candidate, &mut next[..n]);
+        let time = V::vectorize(
+            #[inline(always)]
+            || {
+                for (c, value) in candidate.iter_mut().enumerate() {
+                    let mut sum = V::zero();
+                    for (&a, k) in TABLEAU[stage].iter().zip(known.chunks_exact(n)) {
+                        sum += V::constant(a) * k[c];
+                    }
+                    *value = y[c] + h * sum;
+                }
+                t + V::constant(NODES[stage]) * h
+            },
+        );
+        field.evaluate(time, candidate, &mut next[..n]);
     }
 }
 
+#[inline(always)]
 fn error_norm<V: Lanes>(h: V, y: &[V], candidate: &[V], rates: &[V], control: Control<V::Real>) -> V {
     let n = y.len();
     let mut sum = V::zero();
@@ -128,8 +146,7 @@ fn error_norm<V: Lanes>(h: V, y: &[V], candidate: &[V], rates: &[V], control: Co
         for (&e, k) in ERROR.iter().zip(rates.chunks_exact(n)) {
             error += V::constant(e) * k[c];
         }
-        let size = |v: V| v.select_less(V::zero(), -v, v);
-        let (old, new) = (size(y[c]), size(candidate[c]));
+        let (old, new) = (y[c].magnitude(), candidate[c].magnitude());
         let largest = old.select_less(new, new, old);
         let ratio = h * error / (V::splat(control.atol) + V::splat(control.rtol) * largest);
         sum += ratio * ratio;
@@ -138,6 +155,7 @@ fn error_norm<V: Lanes>(h: V, y: &[V], candidate: &[V], rates: &[V], control: Co
 }
 
 /// Lanes with an error below one take the candidate and its rate (first same as last); NaN is refused.
+#[inline(always)]
 fn accept<V: Lanes>(error: V, y: &mut [V], candidate: &[V], rates: &mut [V]) {
     let n = y.len();
     let one = V::constant(1.0);

@@ -220,6 +220,53 @@ pub fn solve<V: Lanes>(
     }
 }
 
+/// As [`solve`], keeping all four stages of every step on `tape` (`[steps]` times [`Stages::extent`]), so that
+/// [`adjoint`] need not evaluate them again.
+pub fn solve_taped<V: Lanes>(
+    field: &mut impl StageField<V>,
+    grid: Grid<'_, V::Real>,
+    x: &mut [V],
+    log_det: &mut [V],
+    tape: &mut [V],
+) {
+    let (groups, coordinates) = (log_det.len(), x.len() / log_det.len());
+    log_det.fill(V::zero());
+    for (k, memory) in tape.chunks_exact_mut(Stages::<V>::extent(groups, coordinates)).enumerate() {
+        let (h, indices) = grid.step(k);
+        let h = V::splat(h);
+        let (mut stages, _) = Stages::carve(groups, coordinates, memory);
+        stages.fill(field, h, indices, x);
+        add_stages(x, sixth(h), stages.velocities);
+        add_stages(log_det, sixth(h), stages.divergences);
+    }
+}
+
+/// Adds h/6 (k1 + 2 k2 + 2 k3 + k4) to `sum`, with the bits of [`solve`].
+fn add_stages<V: Lanes>(sum: &mut [V], sixth: V, rates: &mut [V]) {
+    let (first, rest) = rates.split_at_mut(sum.len());
+    let (second, rest) = rest.split_at_mut(sum.len());
+    let (third, fourth) = rest.split_at_mut(sum.len());
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for c in 0..sum.len() {
+                let middle = second[c] + third[c];
+                sum[c] += sixth * ((first[c] + fourth[c]) + (middle + middle));
+            }
+        },
+    );
+}
+
+/// What a solution has left behind for [`adjoint`].
+#[derive(Debug)]
+pub enum Tape<'a, V> {
+    /// The state before each step ([`solve`]'s `before_step`), `[steps][groups][coordinates]`: least memory, and the
+    /// stages are evaluated once more.
+    Starts(&'a [V]),
+    /// All stages ([`solve_taped`]).
+    Stages(&'a mut [V]),
+}
+
 /// Weights of the two running penalties of training; both zero for a plain gradient.
 ///
 /// kinetic * integral of |v|^2 dt (by the same quadrature) and step_error * sum over steps of
@@ -237,6 +284,12 @@ pub struct Penalty<V> {
 #[derive(Debug)]
 pub struct AdjointScratch<'a, V> {
     stages: Stages<'a, V>,
+    bars: Bars<'a, V>,
+}
+
+/// Cotangents within a step.
+#[derive(Debug)]
+struct Bars<'a, V> {
     velocity_bar: &'a mut [V],
     position_bar: &'a mut [V],
     sum: &'a mut [V],
@@ -256,7 +309,8 @@ impl<'a, V: Lanes> AdjointScratch<'a, V> {
         let (position_bar, memory) = memory.split_at_mut(groups * coordinates);
         let (sum, memory) = memory.split_at_mut(groups * coordinates);
         let (div_bar, memory) = memory.split_at_mut(groups);
-        (AdjointScratch { stages, velocity_bar, position_bar, sum, div_bar }, memory)
+        let bars = Bars { velocity_bar, position_bar, sum, div_bar };
+        (AdjointScratch { stages, bars }, memory)
     }
 }
 
@@ -271,26 +325,38 @@ pub struct Cotangents<'a, V> {
 
 /// Exact gradient of a function of the end point, the log-determinant and the penalties.
 ///
-/// `start_of_step(k)` is the state that [`solve`] passed to `before_step(k)`; the four stages are recomputed from
-/// it, so memory is one state a step. `penalty` is `[groups]`; each group's penalty value is added to `penalties`.
-pub fn adjoint<'t, V: Lanes>(
+/// `penalty` is each group's weights and where each group's penalty value is added (both `[groups]`).
+pub fn adjoint<V: Lanes>(
     field: &mut impl StageTranspose<V>,
     grid: Grid<'_, V::Real>,
-    start_of_step: impl Fn(usize) -> &'t [V],
+    mut tape: Tape<'_, V>,
     bar: Cotangents<'_, V>,
     penalty: Option<(&[Penalty<V>], &mut [V])>,
     scratch: &mut AdjointScratch<'_, V>,
 ) {
     let Cotangents { x: x_bar, log_det: log_det_bar } = bar;
+    let (n, groups) = (x_bar.len(), log_det_bar.len());
+    let extent = Stages::<V>::extent(groups, n / groups);
+    let AdjointScratch { stages, bars } = scratch;
     let (weights, mut values) = penalty.unzip();
     for k in (0..grid.steps()).rev() {
         let (h, indices) = grid.step(k);
         let h = V::splat(h);
-        scratch.stages.fill(field, h, indices, start_of_step(k));
+        let taped;
+        let stages = match &mut tape {
+            Tape::Starts(starts) => {
+                stages.fill(field, h, indices, &starts[k * n..(k + 1) * n]);
+                &*stages
+            }
+            Tape::Stages(all) => {
+                (taped, _) = Stages::carve(groups, n / groups, &mut all[k * extent..(k + 1) * extent]);
+                &taped
+            }
+        };
         if let (Some(weights), Some(values)) = (weights, values.as_deref_mut()) {
-            scratch.add_penalties(h, weights, values);
+            add_penalties(stages, h, weights, values);
         }
-        adjoint_step(field, h, indices, x_bar, log_det_bar, weights, scratch);
+        bars.step(field, stages, h, indices, x_bar, log_det_bar, weights);
     }
 }
 
@@ -305,38 +371,63 @@ fn step_error<V: Lanes>(rates: &[V], sixth: V, c: usize) -> V {
     sixth * ((k1 - k2) - (k3 - k4))
 }
 
-#[inline(always)]
-fn magnitude<V: Lanes>(v: V) -> V {
-    v.select_less(V::zero(), -v, v)
+/// Adds each group's penalties of one step to `values`.
+fn add_penalties<V: Lanes>(stages: &Stages<'_, V>, h: V, weights: &[Penalty<V>], values: &mut [V]) {
+    let coordinates = stages.velocities.len() / (4 * values.len());
+    V::vectorize(
+        #[inline(always)]
+        || {
+            let sixth = sixth(h);
+            for (g, (weight, value)) in weights.iter().zip(values).enumerate() {
+                let e_l = step_error(stages.divergences, sixth, g);
+                let (mut kinetic, mut error) = (V::zero(), e_l * e_l);
+                for c in g * coordinates..(g + 1) * coordinates {
+                    let e_x = step_error(stages.velocities, sixth, c);
+                    error += e_x * e_x;
+                    for (s, weight) in QUADRATURE.into_iter().enumerate() {
+                        let k = stages.velocity(s)[c];
+                        kinetic += V::constant(weight) * (k * k);
+                    }
+                }
+                *value += weight.kinetic * (sixth.magnitude() * kinetic) + weight.step_error * error;
+            }
+        },
+    );
 }
 
-impl<V: Lanes> AdjointScratch<'_, V> {
-    /// Adds each group's penalties of one step to `values`.
-    fn add_penalties(&self, h: V, weights: &[Penalty<V>], values: &mut [V]) {
-        let coordinates = self.sum.len() / values.len();
-        V::vectorize(
-            #[inline(always)]
-            || {
-                let sixth = sixth(h);
-                for (g, (weight, value)) in weights.iter().zip(values).enumerate() {
-                    let e_l = step_error(self.stages.divergences, sixth, g);
-                    let (mut kinetic, mut error) = (V::zero(), e_l * e_l);
-                    for c in g * coordinates..(g + 1) * coordinates {
-                        let e_x = step_error(self.stages.velocities, sixth, c);
-                        error += e_x * e_x;
-                        for (s, weight) in QUADRATURE.into_iter().enumerate() {
-                            let k = self.stages.velocity(s)[c];
-                            kinetic += V::constant(weight) * (k * k);
-                        }
-                    }
-                    *value += weight.kinetic * (magnitude(sixth) * kinetic) + weight.step_error * error;
-                }
-            },
-        );
+impl<V: Lanes> Bars<'_, V> {
+    /// Takes the cotangents of one step's end to its start.
+    #[allow(clippy::too_many_arguments)]
+    fn step(
+        &mut self,
+        field: &mut impl StageTranspose<V>,
+        stages: &Stages<'_, V>,
+        h: V,
+        [first, middle, last]: [usize; 3],
+        x_bar: &mut [V],
+        log_det_bar: &[V],
+        weights: Option<&[Penalty<V>]>,
+    ) {
+        let half = V::constant(0.5) * h;
+        self.position_bar.fill(V::zero());
+        self.sum.copy_from_slice(x_bar);
+        // Stage s feeds the position of stage s + 1 with this length.
+        let reach = [half, half, h, V::zero()];
+        for (s, stage) in [first, middle, middle, last].into_iter().enumerate().rev() {
+            let quadrature = V::constant(QUADRATURE[s]) * sixth(h);
+            combine(self.velocity_bar, [quadrature, reach[s]], [x_bar, self.position_bar]);
+            combine(self.div_bar, [quadrature, V::zero()], [log_det_bar, log_det_bar]);
+            if let Some(weights) = weights {
+                self.add_penalty_cotangents(stages, s, h, weights);
+            }
+            field.transpose(stage, stages.position(s), self.velocity_bar, self.div_bar, self.position_bar);
+            add(self.sum, self.position_bar);
+        }
+        x_bar.copy_from_slice(self.sum);
     }
 
     /// Adds the penalties' part to the cotangents of stage `s`.
-    fn add_penalty_cotangents(&mut self, s: usize, h: V, weights: &[Penalty<V>]) {
+    fn add_penalty_cotangents(&mut self, stages: &Stages<'_, V>, s: usize, h: V, weights: &[Penalty<V>]) {
         let coordinates = self.sum.len() / self.div_bar.len();
         V::vectorize(
             #[inline(always)]
@@ -345,51 +436,18 @@ impl<V: Lanes> AdjointScratch<'_, V> {
                 let (quadrature, sign) = (V::constant(QUADRATURE[s]), V::constant(ERROR_SIGN[s]));
                 for (g, weight) in weights.iter().enumerate() {
                     let error_bar = two * weight.step_error * sixth;
-                    let kinetic_bar = two * weight.kinetic * (magnitude(sixth) * quadrature);
+                    let kinetic_bar = two * weight.kinetic * (sixth.magnitude() * quadrature);
                     for c in g * coordinates..(g + 1) * coordinates {
-                        let e_x = step_error(self.stages.velocities, sixth, c);
+                        let e_x = step_error(stages.velocities, sixth, c);
                         self.velocity_bar[c] +=
-                            kinetic_bar * self.stages.velocity(s)[c] + sign * (error_bar * e_x);
+                            kinetic_bar * stages.velocity(s)[c] + sign * (error_bar * e_x);
                     }
-                    let e_l = step_error(self.stages.divergences, sixth, g);
+                    let e_l = step_error(stages.divergences, sixth, g);
                     self.div_bar[g] += sign * (error_bar * e_l);
                 }
             },
         );
     }
-}
-
-fn adjoint_step<V: Lanes>(
-    field: &mut impl StageTranspose<V>,
-    h: V,
-    [first, middle, last]: [usize; 3],
-    x_bar: &mut [V],
-    log_det_bar: &[V],
-    weights: Option<&[Penalty<V>]>,
-    scratch: &mut AdjointScratch<'_, V>,
-) {
-    let half = V::constant(0.5) * h;
-    scratch.position_bar.fill(V::zero());
-    scratch.sum.copy_from_slice(x_bar);
-    // Stage s feeds the position of stage s + 1 with this length.
-    let reach = [half, half, h, V::zero()];
-    for (s, stage) in [first, middle, middle, last].into_iter().enumerate().rev() {
-        let quadrature = V::constant(QUADRATURE[s]) * sixth(h);
-        combine(scratch.velocity_bar, [quadrature, reach[s]], [x_bar, scratch.position_bar]);
-        combine(scratch.div_bar, [quadrature, V::zero()], [log_det_bar, log_det_bar]);
-        if let Some(weights) = weights {
-            scratch.add_penalty_cotangents(s, h, weights);
-        }
-        field.transpose(
-            stage,
-            scratch.stages.position(s),
-            scratch.velocity_bar,
-            scratch.div_bar,
-            scratch.position_bar,
-        );
-        add(scratch.sum, scratch.position_bar);
-    }
-    x_bar.copy_from_slice(scratch.sum);
 }
 
 /// Writes a u + b v.

@@ -123,6 +123,12 @@ pub trait Lanes:
         Self::from_fn(|j| if i == j { value } else { self.lane(j) })
     }
 
+    /// The absolute value.
+    #[inline(always)]
+    fn magnitude(self) -> Self {
+        self.select_less(Self::zero(), -self, self)
+    }
+
     /// Infinity becomes the largest finite number of its sign; NaN stays NaN.
     #[inline(always)]
     fn bounded(self) -> Self {

@@ -30,13 +30,15 @@ impl Degree {
         }
     }
 
-    /// The cell width, in bandwidths gamma of a Gaussian, at which Chebyshev interpolation of it errs by `error`.
+    /// The cell width, in bandwidths gamma of a Gaussian, at which Chebyshev interpolation of a sum of them errs by
+    /// `error` of its largest magnitude.
     ///
-    /// 2 (h/4)^n/n! max|g^(n)| with n = 4 and 8, plus one half for sums of overlapping Gaussians.
+    /// The interpolation error is 2 (h/4)^n/n! |g^(n)| with n = 4 and 8; the constants are what sums of overlapping
+    /// Gaussians with random weights show, times 3 for cubics and 20 (a width of 0.7) for septics.
     fn width_for(self, error: f64) -> f64 {
         match self {
-            Degree::Cubic => libm::sqrt(libm::sqrt(error / 4e-3)),
-            Degree::Septic => libm::sqrt(libm::sqrt(libm::sqrt(error / 1.5e-6))),
+            Degree::Cubic => libm::sqrt(libm::sqrt(error / 6e-3)),
+            Degree::Septic => libm::sqrt(libm::sqrt(libm::sqrt(error / 2e-5))),
         }
     }
 }
@@ -106,7 +108,7 @@ impl Cells {
         precision: RadialPrecision,
     ) -> Option<Cells> {
         let degree = Degree::for_tolerance(tolerance);
-        let (end, width) = (end(gaussians, tolerance), degree.width_for(tolerance * 0.25));
+        let (end, width) = (end(gaussians, tolerance), degree.width_for(tolerance));
         let scales: [f64; SCALES] = core::array::from_fn(|k| {
             let scale = libm::exp2(k as f64 / SUBDIVISION as f64) / end;
             match precision {

@@ -54,7 +54,7 @@ pub fn compile<V: Lanes<Real = f64>, const C: usize>(
     rows: &mut [f64],
     scratch: &mut [f64],
 ) -> Accuracy {
-    let transform = monomials_of_nodes::<C>();
+    let chebyshev = Chebyshev::<C>::new();
     let mut accuracy = Extremes::<V>::default();
     for first in (0..cells.rows()).step_by(BLOCK) {
         let block = Geometry::new(kernel, cells, first);
@@ -62,8 +62,8 @@ pub fn compile<V: Lanes<Real = f64>, const C: usize>(
             #[inline(always)]
             || {
                 boundary::<V>(kernel, &block, scratch);
-                let inverse_norm = sum_gaussians::<V, C>(kernel, &block, first, rows);
-                interpolate::<V, C>(kernel, &block, &transform, &inverse_norm, first, rows, scratch);
+                let inverse_norm = sum_gaussians::<V, C>(kernel, &block, &chebyshev, first, rows);
+                interpolate::<V, C>(kernel, &block, &chebyshev, &inverse_norm, first, rows, scratch);
                 accuracy.add_stages(kernel.level.len(), time_values, &block, scratch);
             },
         );
@@ -71,47 +71,52 @@ pub fn compile<V: Lanes<Real = f64>, const C: usize>(
     accuracy.finish()
 }
 
-/// Writes sum_l values_l rows_l to `table` (as long as the rows of one l).
-pub fn combine<V: Lanes<Real = f64>, R: Real>(values: &[f64], rows: &[f64], table: &mut [R]) {
+/// Writes sum_l values_l rows_l for each stage: `values` is `[stages][L]`, `rows` `[L][rows][C]`, `tables`
+/// `[stages][rows][C]`.
+pub fn combine<V: Lanes<Real = f64>, R: Real>(n_time: usize, values: &[f64], rows: &[f64], tables: &mut [R]) {
     const VECTORS: usize = 4;
-    let length = table.len();
-    V::vectorize(
-        #[inline(always)]
-        || {
-            for (i, target) in table.chunks_exact_mut(VECTORS * V::WIDTH).enumerate() {
-                let mut sums = [V::zero(); VECTORS];
-                for (&value, row) in values.iter().zip(rows.chunks_exact(length)) {
-                    let row: &[V] = bytemuck::cast_slice(row);
-                    for (sum, &term) in sums.iter_mut().zip(&row[i * VECTORS..(i + 1) * VECTORS]) {
-                        *sum += V::splat(value) * term;
+    let length = rows.len() / n_time;
+    // A run of every row stays in the first cache for all stages.
+    for first in (0..length).step_by(VECTORS * V::WIDTH) {
+        V::vectorize(
+            #[inline(always)]
+            || {
+                let run = first..first + VECTORS * V::WIDTH;
+                for (values, table) in values.chunks_exact(n_time).zip(tables.chunks_exact_mut(length)) {
+                    let mut sums = [V::zero(); VECTORS];
+                    for (&value, row) in values.iter().zip(rows.chunks_exact(length)) {
+                        let row: &[V] = bytemuck::cast_slice(&row[run.clone()]);
+                        for (sum, &term) in sums.iter_mut().zip(row) {
+                            *sum += V::splat(value) * term;
+                        }
+                    }
+                    for (target, sum) in table[run.clone()].chunks_exact_mut(V::WIDTH).zip(&sums) {
+                        for (target, &sum) in target.iter_mut().zip(sum.as_slice()) {
+                            *target = R::from_f64(sum);
+                        }
                     }
                 }
-                for (target, sum) in target.chunks_exact_mut(V::WIDTH).zip(&sums) {
-                    for (target, &sum) in target.iter_mut().zip(sum.as_slice()) {
-                        *target = R::from_f64(sum);
-                    }
-                }
-            }
-        },
-    );
+            },
+        );
+    }
 }
 
 /// A block's cells, cell by cell; cells beyond the constant one repeat it.
-struct Geometry {
+pub(super) struct Geometry {
     /// Left end in d.
-    start: [f64; BLOCK],
+    pub start: [f64; BLOCK],
     /// Length in d; 0 for the constant cell, whose nodes lie where phi is constant.
-    width: [f64; BLOCK],
+    pub width: [f64; BLOCK],
     /// 1 / length in y, for coefficients in units of y.
-    inverse_width: [f64; BLOCK],
+    pub inverse_width: [f64; BLOCK],
     /// Where the nodes begin: `start` but for the constant cell.
-    origin: [f64; BLOCK],
+    pub origin: [f64; BLOCK],
     /// A Gaussian farther than this (in z = (d - mu) scale) from the whole block is left out.
     cut: f64,
 }
 
 impl Geometry {
-    fn new(kernel: &Kernel<'_, f64>, cells: &Cells, first: usize) -> Self {
+    pub fn new(kernel: &Kernel<'_, f64>, cells: &Cells, first: usize) -> Self {
         let mut block = Geometry {
             start: [0.0; BLOCK],
             width: [0.0; BLOCK],
@@ -136,18 +141,18 @@ impl Geometry {
 
     /// Lanes from one of the arrays.
     #[inline(always)]
-    fn lanes<V: Lanes<Real = f64>>(values: &[f64; BLOCK], part: usize) -> V {
+    pub fn lanes<V: Lanes<Real = f64>>(values: &[f64; BLOCK], part: usize) -> V {
         V::from_fn(|i| values[part * V::WIDTH + i])
     }
 
     /// Whether Gaussian (mean, scale) counts anywhere between `from` and `to`.
     #[inline(always)]
-    fn counts(&self, [from, to]: [f64; 2], mean: f64, scale: f64) -> bool {
+    pub fn counts(&self, [from, to]: [f64; 2], mean: f64, scale: f64) -> bool {
         !((from - mean) * scale > self.cut || (mean - to) * scale > self.cut)
     }
 
     /// The ends of the range of nodes.
-    fn range(&self) -> [f64; 2] {
+    pub fn range(&self) -> [f64; 2] {
         [self.origin[0], self.origin[BLOCK - 1] + self.width[BLOCK - 1]]
     }
 }
@@ -211,13 +216,14 @@ fn boundary<V: Lanes<Real = f64>>(kernel: &Kernel<'_, f64>, block: &Geometry, sc
 fn sum_gaussians<V: Lanes<Real = f64>, const C: usize>(
     kernel: &Kernel<'_, f64>,
     block: &Geometry,
+    chebyshev: &Chebyshev<C>,
     first: usize,
     rows: &mut [f64],
 ) -> [V; MOST_VECTORS] {
     let (parts, vectors) = (BLOCK / V::WIDTH, C * BLOCK / V::WIDTH);
     let mut norm = [V::zero(); MOST_VECTORS];
     let mut d = [V::zero(); MOST_VECTORS];
-    for (j, x) in nodes::<C>().into_iter().enumerate() {
+    for (j, x) in chebyshev.nodes.into_iter().enumerate() {
         for part in 0..parts {
             let (origin, width): (V, V) =
                 (Geometry::lanes(&block.origin, part), Geometry::lanes(&block.width, part));
@@ -244,13 +250,13 @@ fn sum_gaussians<V: Lanes<Real = f64>, const C: usize>(
     for &m in &pending[..filled] {
         add_gaussians::<V, C, 1>(kernel, [m], &d[..vectors], &mut norm, first, rows);
     }
-    if kernel.basis == Basis::Gaussian {
-        return [V::constant(1.0); MOST_VECTORS];
+    for norm in &mut norm[..vectors] {
+        *norm = match kernel.basis {
+            Basis::Gaussian => V::constant(1.0),
+            Basis::Normalized => V::constant(1.0) / (V::splat(kernel.eps) + *norm),
+        };
     }
-    norm.map(
-        #[inline(always)]
-        |norm| V::constant(1.0) / (V::splat(kernel.eps) + norm),
-    )
+    norm
 }
 
 /// Adds `G` Gaussians to the norm and to each l's sums; the order of additions is that of one after another.
@@ -301,7 +307,7 @@ fn add_gaussians<V: Lanes<Real = f64>, const C: usize, const G: usize>(
 fn interpolate<V: Lanes<Real = f64>, const C: usize>(
     kernel: &Kernel<'_, f64>,
     block: &Geometry,
-    transform: &[[f64; C]; C],
+    chebyshev: &Chebyshev<C>,
     inverse_norm: &[V; MOST_VECTORS],
     first: usize,
     rows: &mut [f64],
@@ -319,7 +325,7 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
             let f: [V; C] = core::array::from_fn(|j| {
                 V::splat(level) + values[j * parts + part] * inverse_norm[j * parts + part]
             });
-            let mut a = coefficients(&f, transform);
+            let mut a = chebyshev.coefficients(&f);
             let inverse_width: V = Geometry::lanes(&block.inverse_width, part);
             // The constant cell has no width: what remains of its higher coefficients is rounding.
             let mut power = inverse_width;
@@ -367,10 +373,11 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
     #[inline(always)]
     fn add_stages(&mut self, n_time: usize, time_values: &[f64], block: &Geometry, checks: &[f64]) {
         let parts = BLOCK / V::WIDTH;
-        let size = |v: V| v.select_less(V::zero(), -v, v);
+        // The L functions of time cannot vary faster than what 2 L points show.
+        let stride = (time_values.len() / n_time / (2 * n_time)).max(1);
         for part in 0..parts {
             let d: V = Geometry::lanes(&block.start, part);
-            for values in time_values.chunks_exact(n_time) {
+            for values in time_values.chunks_exact(n_time).step_by(stride) {
                 let mut sums = [V::zero(); 4];
                 for (&value, checks) in values.iter().zip(checks.chunks_exact(4 * BLOCK)) {
                     let checks: &[V] = bytemuck::cast_slice(checks);
@@ -378,8 +385,10 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
                         *sum += V::splat(value) * checks[k * parts + part];
                     }
                 }
-                let found = [sums[2], sums[3] * d, sums[0], sums[1] * d].map(size);
-                for (largest, found) in self.largest.iter_mut().zip(found) {
+                for (largest, found) in
+                    self.largest.iter_mut().zip([sums[2], sums[3] * d, sums[0], sums[1] * d])
+                {
+                    let found = found.magnitude();
                     *largest = largest.select_less(found, found, *largest);
                     self.finite += found * V::zero();
                 }
@@ -397,49 +406,75 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
     }
 }
 
-/// The Chebyshev points of a cell of length 1 around 0.
-fn nodes<const C: usize>() -> [f64; C] {
-    core::array::from_fn(|j| 0.5 * cosine::<C>(2 * j + 1))
+/// Interpolation at the Chebyshev points of a cell of length 1 around 0.
+pub(super) struct Chebyshev<const C: usize> {
+    /// The points, the rightmost first.
+    pub nodes: [f64; C],
+    /// From values at the points to coefficients of powers: `[power][point]`.
+    pub transform: [[f64; C]; C],
 }
 
-/// cos(k pi / (2 C)).
-fn cosine<const C: usize>(k: usize) -> f64 {
-    libm::cos(core::f64::consts::PI * k as f64 / (2 * C) as f64)
-}
-
-/// From the values at [`nodes`] to coefficients of powers of x in [-1/2, 1/2]:
-/// c_k = (2 - delta_k0)/C sum_j f_j T_k(2 x_j), and T_k(2x) in powers by its recurrence.
-fn monomials_of_nodes<const C: usize>() -> [[f64; C]; C] {
-    let mut powers = [[0.0; C]; C];
-    powers[0][0] = 1.0;
-    powers[1][1] = 2.0;
-    for k in 2..C {
-        for p in 0..C {
-            let shifted = if p > 0 { 4.0 * powers[k - 1][p - 1] } else { 0.0 };
-            powers[k][p] = shifted - powers[k - 2][p];
+impl<const C: usize> Chebyshev<C> {
+    /// With f = sum_k c_k T_k(2x): c_k = (2 - delta_k0)/C sum_j f_j T_k(2 x_j), and T_k(2x) in powers of x by the
+    /// recurrence T_(k+1) = 4 x T_k - T_(k-1).
+    pub fn new() -> Self {
+        // cos(k pi / (2 C)) for a whole turn.
+        let mut quarter_steps = [[0.0; 4]; C];
+        for (k, cosine) in quarter_steps.as_flattened_mut().iter_mut().enumerate() {
+            *cosine = libm::cos(core::f64::consts::PI * k as f64 / (2 * C) as f64);
         }
-    }
-    let mut transform = [[0.0; C]; C];
-    for (p, row) in transform.iter_mut().enumerate() {
-        for (j, entry) in row.iter_mut().enumerate() {
-            for (k, power) in powers.iter().enumerate() {
-                let factor = if k == 0 { 1.0 } else { 2.0 };
-                *entry += power[p] * factor / C as f64 * cosine::<C>(k * (2 * j + 1));
+        let cosine = |k: usize| quarter_steps.as_flattened()[k % (4 * C)];
+        let mut powers = [[0.0; C]; C];
+        powers[0][0] = 1.0;
+        powers[1][1] = 2.0;
+        for k in 2..C {
+            for p in 0..C {
+                let shifted = if p > 0 { 4.0 * powers[k - 1][p - 1] } else { 0.0 };
+                powers[k][p] = shifted - powers[k - 2][p];
             }
         }
-    }
-    transform
-}
-
-/// The transform applied to values; opposite nodes share it up to the sign of odd powers.
-#[inline(always)]
-fn coefficients<V: Lanes<Real = f64>, const C: usize>(f: &[V; C], transform: &[[f64; C]; C]) -> [V; C] {
-    core::array::from_fn(|p| {
-        let mut sum = V::zero();
-        for j in 0..C / 2 {
-            let both = if p % 2 == 0 { f[j] + f[C - 1 - j] } else { f[j] - f[C - 1 - j] };
-            sum += V::splat(transform[p][j]) * both;
+        let mut transform = [[0.0; C]; C];
+        for (p, row) in transform.iter_mut().enumerate() {
+            for (j, entry) in row.iter_mut().enumerate() {
+                for (k, power) in powers.iter().enumerate() {
+                    let factor = if k == 0 { 1.0 } else { 2.0 };
+                    *entry += power[p] * factor / C as f64 * cosine(k * (2 * j + 1));
+                }
+            }
         }
-        sum
-    })
+        Chebyshev { nodes: core::array::from_fn(|j| 0.5 * cosine(2 * j + 1)), transform }
+    }
+
+    /// Coefficients from values; opposite points share an entry of the transform, but for the sign of odd powers.
+    #[inline(always)]
+    fn coefficients<V: Lanes<Real = f64>>(&self, f: &[V; C]) -> [V; C] {
+        let mut coefficients = [V::zero(); C];
+        for (p, sum) in coefficients.iter_mut().enumerate() {
+            for j in 0..C / 2 {
+                let both = if p % 2 == 0 { f[j] + f[C - 1 - j] } else { f[j] - f[C - 1 - j] };
+                *sum += V::splat(self.transform[p][j]) * both;
+            }
+        }
+        coefficients
+    }
+
+    /// Cotangents of the values from those of the coefficients.
+    #[inline(always)]
+    pub fn coefficients_transpose<V: Lanes<Real = f64>>(&self, bar: &[V; C]) -> [V; C] {
+        let mut values = [V::zero(); C];
+        for j in 0..C / 2 {
+            let (mut even, mut odd) = (V::zero(), V::zero());
+            for (p, &bar) in bar.iter().enumerate() {
+                let share = V::splat(self.transform[p][j]) * bar;
+                if p % 2 == 0 {
+                    even += share;
+                } else {
+                    odd += share;
+                }
+            }
+            values[j] = even + odd;
+            values[C - 1 - j] = even - odd;
+        }
+        values
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Radial;
 use super::cells::Cells;
+use super::compile::padded_rows;
 use crate::lanes::{Lanes, Real, Rows};
 
 /// phi at one stage time, compiled; `C` coefficients a cell, lowest power first, in units of y = scale d.
@@ -12,6 +13,7 @@ pub struct Table<'a, R, const C: usize> {
     rows: Rows<'a, R, C>,
     scale: R,
     end: R,
+    stride: usize,
 }
 
 impl<'a, R: Real, const C: usize> Table<'a, R, C> {
@@ -19,7 +21,8 @@ impl<'a, R: Real, const C: usize> Table<'a, R, C> {
     pub fn new(cells: &Cells, rows: &'a [[R; C]]) -> Option<Self> {
         let low_bits = R::MANTISSA_BITS.checked_sub(cells.split)?;
         let rows = Rows::new(rows.get(..cells.rows())?, R::constant(1.0), low_bits)?;
-        Some(Table { rows, scale: R::from_f64(cells.scale), end: R::from_f64(cells.end()) })
+        let stride = padded_rows(cells);
+        Some(Table { rows, stride, scale: R::from_f64(cells.scale), end: R::from_f64(cells.end()) })
     }
 
     /// Where the coefficients for distance `d` are, and the distance from the middle of that cell, in y.
@@ -39,8 +42,17 @@ impl<'a, R: Real, const C: usize> Table<'a, R, C> {
         (coefficients, y - (middle - V::constant(1.0)))
     }
 
-    /// Adds the coefficients' share of sum(phi_bar phi + slope_bar phi') to `sums`, a table like this one.
-    pub fn scatter<V: Lanes<Real = R>>(&self, d: &[V], [phi_bar, slope_bar]: [&[V]; 2], sums: &mut [[R; C]]) {
+    /// Adds the coefficients' share of sum(phi_bar phi + slope_bar phi') to table number `stage` of `sums`, tables
+    /// like this one ([`super::padded_rows`] each).
+    pub fn scatter<V: Lanes<Real = R>>(
+        &self,
+        d: &[V],
+        [phi_bar, slope_bar]: [&[V]; 2],
+        stage: usize,
+        sums: &mut [R],
+    ) {
+        let (sums, _) = sums.as_chunks_mut::<C>();
+        let sums = &mut sums[stage * self.stride..(stage + 1) * self.stride];
         V::vectorize(
             #[inline(always)]
             || {

@@ -1,10 +1,10 @@
 //! The field of a plan's fixed grid with a memory for its parameters' cotangents.
 
 use crate::field::{self, PairScratch};
-use crate::flow::Plan;
+use crate::flow::{Block, Plan, StageRadial};
 use crate::integrate::rk4::{StageField, StageTranspose};
-use crate::lanes::{Block, Lanes, Real};
-use crate::radial::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN};
+use crate::lanes::{Lanes, Real};
+use crate::radial::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN, padded_rows};
 
 /// Cotangents of the collapsed parameters, lane by lane.
 #[derive(Clone, Debug)]
@@ -19,65 +19,99 @@ pub struct StageGradient<V> {
     pub log_gamma: Vec<V>,
 }
 
-impl<V: Lanes> StageGradient<V> {
+/// Where a plan's parameters enter the field, and so where their cotangents add up.
+#[derive(Clone, Debug)]
+pub enum Sink<V> {
+    /// At the sums over Gaussians.
+    Collapsed(StageGradient<V>),
+    /// At the coefficients of the stages' tables, `[stages][rows][C]`, the lanes already added.
+    Tables(Vec<Block>),
+}
+
+impl<V: Lanes> Sink<V> {
     /// All zero.
-    pub fn zeros(stages: usize, n_radial: usize) -> Self {
+    pub fn zeros(plan: &Plan<V::Real, Vec<Block>>, stages: usize) -> Self {
+        if let Some(cells) = plan.cells() {
+            let reals = stages * padded_rows(&cells) * cells.degree.coefficients();
+            return Sink::Tables(vec![Block::default(); Block::count::<V::Real>(reals)]);
+        }
+        let n_radial = plan.kernel().mean.len();
         let zeros = |n: usize| vec![V::zero(); n];
-        StageGradient {
+        Sink::Collapsed(StageGradient {
             offsets: zeros(stages),
             weights: zeros(stages * n_radial),
             mean: zeros(n_radial),
             log_gamma: zeros(n_radial),
-        }
+        })
     }
 }
 
-/// A plan's field that adds its parameters' cotangents to a [`StageGradient`] whenever it is transposed.
-pub struct TrainField<'p, R: Real> {
+/// A plan's field that adds its parameters' cotangents to a [`Sink`] whenever it is transposed.
+pub struct TrainField<'p, R: Real, V> {
     /// The plan on its fixed grid.
     pub plan: &'p Plan<R, Vec<Block>>,
     /// Scratch of the pair loop.
-    pub pairs: PairScratch<'p, R::Lanes>,
-    /// Scratch of the radial transpose.
-    pub gaussians: &'p mut [R::Lanes],
+    pub pairs: PairScratch<'p, V>,
+    /// Scratch of the Gaussians' transpose.
+    pub gaussians: &'p mut [V],
     /// Where the cotangents go.
-    pub gradient: StageGradient<R::Lanes>,
+    pub sink: &'p mut Sink<V>,
 }
 
-impl<R: Real> TrainField<'_, R> {
-    /// Vectors that `gaussians` needs for M radial functions.
-    pub const fn gaussian_extent(n_radial: usize) -> usize {
-        n_radial * TRANSPOSE_SCRATCH_PER_GAUSSIAN
-    }
+/// Vectors that [`TrainField::gaussians`] needs for M radial functions.
+pub const fn gaussian_extent(n_radial: usize) -> usize {
+    n_radial * TRANSPOSE_SCRATCH_PER_GAUSSIAN
 }
 
-impl<R: Real> StageField<R::Lanes> for TrainField<'_, R> {
-    fn evaluate(&mut self, stage: usize, x: &[R::Lanes], v: &mut [R::Lanes], div: &mut [R::Lanes]) {
-        let radial = self.plan.stage_radial::<R::Lanes>(stage);
+impl<R: Real, V: Lanes<Real = R>> StageField<V> for TrainField<'_, R, V> {
+    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) {
+        let radial = self.plan.stage_radial::<V>(stage);
         field::velocity_divergence(self.plan.shape(), &radial, x, v, div, &mut self.pairs);
     }
 }
 
-impl<R: Real> StageTranspose<R::Lanes> for TrainField<'_, R> {
-    fn transpose(
-        &mut self,
-        stage: usize,
-        x: &[R::Lanes],
-        v_bar: &[R::Lanes],
-        div_bar: &[R::Lanes],
-        x_bar: &mut [R::Lanes],
-    ) {
-        let radial = self.plan.exact_stage_radial::<R::Lanes>(stage);
-        let m = self.gradient.mean.len();
-        let mut sink = RadialGradient {
-            offset: &mut self.gradient.offsets[stage],
-            weights: &mut self.gradient.weights[stage * m..(stage + 1) * m],
-            mean: &mut self.gradient.mean,
-            log_gamma: &mut self.gradient.log_gamma,
-        };
-        let gaussians = &mut *self.gaussians;
+impl<R: Real, V: Lanes<Real = R>> StageTranspose<V> for TrainField<'_, R, V> {
+    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]) {
+        let radial = self.plan.stage_radial::<V>(stage);
+        let (sink, gaussians) = (&mut *self.sink, &mut *self.gaussians);
         field::transpose(self.plan.shape(), x, v_bar, div_bar, x_bar, &mut self.pairs, |d, bars, outputs| {
-            radial.value_slope_curvature_transpose(d, bars, outputs, &mut sink, gaussians);
+            transpose_radial(&radial, stage, d, bars, outputs, sink, gaussians);
         });
+    }
+}
+
+/// Evaluates phi, phi', phi'' and adds the parameters' share of the cotangents to the sink.
+fn transpose_radial<V: Lanes>(
+    radial: &StageRadial<'_, V>,
+    stage: usize,
+    d: &[V],
+    bars: [&[V]; 2],
+    [phi, slope, curvature]: [&mut [V]; 3],
+    sink: &mut Sink<V>,
+    gaussians: &mut [V],
+) {
+    use crate::radial::Radial;
+    match (radial, sink) {
+        (StageRadial::Exact(exact), Sink::Collapsed(gradient)) => {
+            let m = gradient.mean.len();
+            let mut sink = RadialGradient {
+                offset: &mut gradient.offsets[stage],
+                weights: &mut gradient.weights[stage * m..(stage + 1) * m],
+                mean: &mut gradient.mean,
+                log_gamma: &mut gradient.log_gamma,
+            };
+            let outputs = [phi, slope, curvature];
+            exact.value_slope_curvature_transpose(d, bars, outputs, &mut sink, gaussians);
+        }
+        (StageRadial::Cubic(table), Sink::Tables(sums)) => {
+            table.value_slope_curvature(d, phi, slope, curvature);
+            table.scatter(d, bars, stage, Block::reals_mut(sums));
+        }
+        (StageRadial::Septic(table), Sink::Tables(sums)) => {
+            table.value_slope_curvature(d, phi, slope, curvature);
+            table.scatter(d, bars, stage, Block::reals_mut(sums));
+        }
+        // A plan's cells decide both.
+        _ => unreachable!("a sink of the other kind"),
     }
 }

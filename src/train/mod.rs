@@ -13,11 +13,13 @@ mod likelihood;
 mod loss;
 mod optimizer;
 mod parameters;
+mod piece;
+mod pull_back;
 mod trainer;
 
 pub use checkpoint::CheckpointError;
 pub use likelihood::{Likelihood, likelihood};
-pub use loss::{Batch, LossGradient, Objective, Penalties, loss_gradient};
+pub use loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
 pub use optimizer::{AdamW, Schedule};
 pub use parameters::{Group, Parameters};
 pub use trainer::{Check, Progress, TrainConfig, TrainError, Trainer, Verdict};

@@ -1,7 +1,7 @@
 //! Maximum-likelihood training that certifies what it reports.
 
 use super::likelihood::{Likelihood, likelihood};
-use super::loss::{Batch, LossGradient, Objective, Penalties, loss_gradient};
+use super::loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
 use super::optimizer::{AdamW, Schedule};
 use super::parameters::Parameters;
 use crate::error::Error;
@@ -220,7 +220,13 @@ impl<R: Real> Trainer<R> {
         let nodes = jittered_grid(config, state.iteration);
         let batch = Batch { samples: &self.train, indices: &indices };
         let objective = Objective::MaximumLikelihood;
-        let loss = match loss_gradient::<R>(&state.parameters, &nodes, &objective, state.penalties, batch) {
+        let loss = match loss_gradient::<R>(
+            &state.parameters,
+            &Discretisation::new(&nodes),
+            &objective,
+            state.penalties,
+            batch,
+        ) {
             Ok(loss) => loss,
             // Parameters that have left the range of numbers: divergence, not a failure of the call.
             Err(_) => LossGradient { objective: f64::NAN, penalty: 0.0, gradient: Vec::new() },

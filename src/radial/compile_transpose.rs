@@ -1,0 +1,245 @@
+//! From cotangents of compiled polynomials back to the parameters of the Gaussians.
+//!
+//! Compiling is linear in W and level and differentiable in mu and gamma, with the cells held where they are. So
+//! the gradient of a loss that was computed with tables is that of its numbers, and agrees with the exact path's
+//! to the tables' accuracy. Sums run over nodes in the order of the lanes: [`crate::lanes::Isa::run_at_fixed_width`].
+
+use super::cells::Cells;
+use super::collapse::{Basis, Kernel};
+use super::compile::{BLOCK, Chebyshev, Geometry};
+use super::exact::LN_2;
+use crate::lanes::{Block, Lanes, Real, exp2_neg};
+
+/// Cotangents of a kernel's parameters, added up.
+#[derive(Debug)]
+pub struct KernelGradient<'a, V> {
+    /// Of level, `[L]`.
+    pub level: &'a mut [V],
+    /// Of W, `[L][M]`.
+    pub weights: &'a mut [V],
+    /// Of mu, `[M]`.
+    pub mean: &'a mut [V],
+    /// Of log gamma, `[M]`.
+    pub log_gamma: &'a mut [V],
+}
+
+/// Reals of a table that are worked on at a time, so that their rows of all l stay in the first cache.
+const RUN: usize = 128;
+
+/// Transposes [`super::combine`] for all stages: given the cotangents of the tables, which are the sums of `parts`
+/// (`[stages][rows][C]` each), adds those of the rows to `rows_bar` (`[L][rows][C]`) and those of R_l to `values_bar`
+/// (`[stages][L]`).
+pub fn combine_transpose<V: Lanes<Real = f64>, R: Real>(
+    n_time: usize,
+    values: &[f64],
+    rows: &[f64],
+    parts: &[&[R]],
+    rows_bar: &mut [f64],
+    values_bar: &mut [f64],
+) {
+    let length = rows.len() / n_time;
+    for first in (0..length).step_by(RUN) {
+        let run = first..length.min(first + RUN);
+        let stages = values.chunks_exact(n_time).zip(values_bar.chunks_exact_mut(n_time));
+        for (stage, (values, values_bar)) in stages.enumerate() {
+            V::vectorize(
+                #[inline(always)]
+                || {
+                    let mut table = [Block::default(); RUN * size_of::<f64>() / size_of::<Block>()];
+                    let table = &mut Block::reals_mut::<f64>(&mut table)[..run.len()];
+                    for part in parts {
+                        let part = &part[stage * length..][run.clone()];
+                        table.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.to_f64());
+                    }
+                    for (l, (&value, value_bar)) in values.iter().zip(values_bar).enumerate() {
+                        let run = l * length + run.start..l * length + run.end;
+                        *value_bar +=
+                            scaled_and_dotted::<V>(value, table, &rows[run.clone()], &mut rows_bar[run]);
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// Adds value `table` to `row_bar` and returns the scalar product of `table` and `row`.
+#[inline(always)]
+fn scaled_and_dotted<V: Lanes<Real = f64>>(
+    value: f64,
+    table: &[f64],
+    row: &[f64],
+    row_bar: &mut [f64],
+) -> f64 {
+    let value = V::splat(value);
+    let (table, row): (&[V], &[V]) = (bytemuck::cast_slice(table), bytemuck::cast_slice(row));
+    let row_bar: &mut [V] = bytemuck::cast_slice_mut(row_bar);
+    let mut sums = [V::zero(); 4];
+    for ((row, row_bar), table) in
+        row.chunks_exact(4).zip(row_bar.chunks_exact_mut(4)).zip(table.chunks_exact(4))
+    {
+        for k in 0..4 {
+            sums[k] += row[k] * table[k];
+            row_bar[k] += value * table[k];
+        }
+    }
+    let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    sum.as_slice().iter().sum()
+}
+
+/// Transposes [`super::compile`]: given the cotangents of all rows (`[L][padded_rows][C]`), adds those of the
+/// parameters.
+pub fn compile_transpose<V: Lanes<Real = f64>, const C: usize>(
+    kernel: &Kernel<'_, f64>,
+    cells: &Cells,
+    rows: &[f64],
+    rows_bar: &[f64],
+    gradient: &mut KernelGradient<'_, V>,
+    scratch: &mut [V],
+) {
+    let chebyshev = Chebyshev::<C>::new();
+    for first in (0..cells.rows()).step_by(BLOCK) {
+        let block = Geometry::new(kernel, cells, first);
+        for part in 0..BLOCK / V::WIDTH {
+            V::vectorize(
+                #[inline(always)]
+                || {
+                    let inverse_width = Geometry::lanes(&block.inverse_width, part);
+                    let at = first + part * V::WIDTH;
+                    let mut work = Part::<V, C>::new(kernel, &block, part, &chebyshev);
+                    work.pull_to_nodes(kernel, inverse_width, &chebyshev, [rows, rows_bar], at, scratch);
+                    work.pull_to_parameters(kernel, &block, gradient, scratch);
+                },
+            );
+        }
+    }
+}
+
+/// One vector of cells: a lane a cell, `C` nodes each.
+struct Part<V, const C: usize> {
+    d: [V; C],
+    inverse_norm: [V; C],
+    norm_bar: [V; C],
+}
+
+impl<V: Lanes<Real = f64>, const C: usize> Part<V, C> {
+    /// Nodes and norms.
+    #[inline(always)]
+    fn new(kernel: &Kernel<'_, f64>, block: &Geometry, part: usize, chebyshev: &Chebyshev<C>) -> Self {
+        let (origin, width): (V, V) =
+            (Geometry::lanes(&block.origin, part), Geometry::lanes(&block.width, part));
+        let mut d = [V::zero(); C];
+        for (d, x) in d.iter_mut().zip(chebyshev.nodes) {
+            *d = origin + width * V::constant(0.5 + x);
+        }
+        let mut inverse_norm = [V::constant(1.0); C];
+        if kernel.basis == Basis::Normalized {
+            let mut norm = [V::splat(kernel.eps); C];
+            for (&mean, &scale) in kernel.mean.iter().zip(kernel.scale) {
+                if block.counts(block.range(), mean, scale) {
+                    let (mean, scale) = (V::splat(mean), V::splat(scale));
+                    for j in 0..C {
+                        let z = (d[j] - mean) * scale;
+                        norm[j] += exp2_neg(z * z);
+                    }
+                }
+            }
+            for j in 0..C {
+                inverse_norm[j] = V::constant(1.0) / norm[j];
+            }
+        }
+        Part { d, inverse_norm, norm_bar: [V::zero(); C] }
+    }
+
+    /// Leaves the cotangents of the sums over Gaussians at the nodes in `scratch` (`[L][C]`), and that of the norm.
+    #[inline(always)]
+    fn pull_to_nodes(
+        &mut self,
+        kernel: &Kernel<'_, f64>,
+        inverse_width: V,
+        chebyshev: &Chebyshev<C>,
+        [rows, rows_bar]: [&[f64]; 2],
+        at: usize,
+        scratch: &mut [V],
+    ) {
+        let stride = rows.len() / kernel.level.len();
+        let width = V::zero().select_less(inverse_width, V::constant(1.0) / inverse_width, V::zero());
+        let parts = rows.chunks_exact(stride).zip(rows_bar.chunks_exact(stride));
+        for ((sums_bar, &level), (row, row_bar)) in scratch.chunks_exact_mut(C).zip(kernel.level).zip(parts) {
+            // In powers of x = u / width, whose value at a node is F there.
+            let bar = chebyshev.coefficients_transpose(&columns::<V, C>(row_bar, at, inverse_width));
+            let coefficients = columns::<V, C>(row, at, width);
+            for (j, x) in chebyshev.nodes.into_iter().enumerate() {
+                let mut value = coefficients[C - 1];
+                for p in (0..C - 1).rev() {
+                    value = value * V::constant(x) + coefficients[p];
+                }
+                self.norm_bar[j] -= bar[j] * (value - V::splat(level)) * self.inverse_norm[j];
+                sums_bar[j] = bar[j];
+            }
+        }
+    }
+
+    /// Adds the cotangents of level, W, mu and log gamma.
+    #[inline(always)]
+    fn pull_to_parameters(
+        &self,
+        kernel: &Kernel<'_, f64>,
+        block: &Geometry,
+        gradient: &mut KernelGradient<'_, V>,
+        scratch: &mut [V],
+    ) {
+        for (level, bar) in gradient.level.iter_mut().zip(scratch.chunks_exact_mut(C)) {
+            for j in 0..C {
+                *level += bar[j];
+                bar[j] = bar[j] * self.inverse_norm[j];
+            }
+        }
+        let n_radial = kernel.mean.len();
+        let two_ln_2 = V::constant(2.0 * LN_2);
+        for (m, (&mean, &scale)) in kernel.mean.iter().zip(kernel.scale).enumerate() {
+            if !block.counts(block.range(), mean, scale) {
+                continue;
+            }
+            let (mean, scale) = (V::splat(mean), V::splat(scale));
+            let (mut z, mut g) = ([V::zero(); C], [V::zero(); C]);
+            for j in 0..C {
+                z[j] = (self.d[j] - mean) * scale;
+                g[j] = exp2_neg(z[j] * z[j]);
+            }
+            let mut g_bar = [V::zero(); C];
+            if kernel.basis == Basis::Normalized {
+                g_bar = self.norm_bar;
+            }
+            for (l, bar) in scratch.chunks_exact(C).enumerate() {
+                let weight = V::splat(kernel.weights[l * n_radial + m]);
+                let mut sum = g[0] * bar[0];
+                g_bar[0] += weight * bar[0];
+                for j in 1..C {
+                    sum += g[j] * bar[j];
+                    g_bar[j] += weight * bar[j];
+                }
+                gradient.weights[l * n_radial + m] += sum;
+            }
+            let (mut shift, mut stretch) = (V::zero(), V::zero());
+            for j in 0..C {
+                let share = g_bar[j] * g[j] * z[j];
+                shift += share;
+                stretch += share * z[j];
+            }
+            gradient.mean[m] += two_ln_2 * scale * shift;
+            gradient.log_gamma[m] += two_ln_2 * stretch;
+        }
+    }
+}
+
+/// Column p of a vector of rows from number `at` on, times factor^p.
+#[inline(always)]
+fn columns<V: Lanes<Real = f64>, const C: usize>(rows: &[f64], at: usize, factor: V) -> [V; C] {
+    let mut columns = [V::zero(); C];
+    let mut power = V::constant(1.0);
+    for (p, column) in columns.iter_mut().enumerate() {
+        *column = V::from_fn(|lane| rows[(at + lane) * C + p]) * power;
+        power = power * factor;
+    }
+    columns
+}

@@ -1,0 +1,232 @@
+//! From cotangents of what the pieces of a minibatch see to those of the trained coordinates.
+
+use super::parameters::{Group, Parameters};
+use super::piece::{PieceGradient, PieceResult, sum_lanes};
+use crate::flow::{Block, Compiled, Plan};
+use crate::lanes::{Isa, Lanes, Real, Vectorized};
+use crate::radial::{
+    Degree, Kernel, KernelGradient, SQRT_LOG2_E, combine_transpose, compile_transpose, time_functions,
+    time_transpose,
+};
+
+/// A minibatch's sums.
+pub struct Total {
+    pub objective: f64,
+    pub penalty: f64,
+    gradient: TotalGradient,
+}
+
+enum TotalGradient {
+    /// Of the offset at each stage, the weights `[stages][M]`, mu and log gamma.
+    Collapsed([Vec<f64>; 4]),
+    /// Of the stages' tables, piece by piece: to be added up on the way back.
+    Tables(Vec<Vec<Block>>),
+}
+
+impl Total {
+    /// Adds up the results of the pieces in their order.
+    pub fn of<R: Real>(plan: &Plan<R, Vec<Block>>, pieces: Vec<PieceResult>) -> Self {
+        let mut total = Total { objective: 0.0, penalty: 0.0, gradient: TotalGradient::zeros(plan) };
+        for piece in pieces {
+            total.objective += piece.objective;
+            total.penalty += piece.penalty;
+            match (&mut total.gradient, piece.gradient) {
+                (TotalGradient::Collapsed(sums), PieceGradient::Collapsed(parts)) => {
+                    for (sum, part) in sums.iter_mut().zip(&parts) {
+                        sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+                    }
+                }
+                (TotalGradient::Tables(parts), PieceGradient::Tables(part)) => parts.push(part),
+                // The plan decides for all pieces.
+                _ => unreachable!("a gradient of the other kind"),
+            }
+        }
+        total
+    }
+
+    /// The gradient in the trained coordinates.
+    pub fn pull_back<R: Real>(
+        &self,
+        parameters: &Parameters,
+        plan: &Plan<R, Vec<Block>>,
+        nodes: &[f64],
+    ) -> Vec<f64> {
+        let mut gradient = Parameters::clone(parameters);
+        gradient.coordinates_mut().fill(0.0);
+        match &self.gradient {
+            TotalGradient::Collapsed(sums) => pull_back_collapsed(parameters, nodes, sums, &mut gradient),
+            TotalGradient::Tables(parts) => {
+                let parts: Vec<&[R]> = parts.iter().map(|part| Block::reals(part)).collect();
+                pull_back_tables(parameters, plan, nodes, &parts, &mut gradient);
+            }
+        }
+        gradient.coordinates().to_vec()
+    }
+}
+
+impl TotalGradient {
+    fn zeros<R: Real>(plan: &Plan<R, Vec<Block>>) -> Self {
+        if plan.cells().is_some() {
+            return TotalGradient::Tables(Vec::new());
+        }
+        let (m, stages) = (plan.kernel().mean.len(), plan.stages());
+        TotalGradient::Collapsed([stages, stages * m, m, m].map(|n| vec![0.0; n]))
+    }
+}
+
+/// Stage time number `stage` of the grid with these nodes.
+fn stage_time(nodes: &[f64], stage: usize) -> f64 {
+    0.5 * (nodes[stage / 2] + nodes[stage.div_ceil(2)])
+}
+
+/// Through the tables' sums over l, then through the compilation of the L functions of distance.
+fn pull_back_tables<R: Real>(
+    parameters: &Parameters,
+    plan: &Plan<R, Vec<Block>>,
+    nodes: &[f64],
+    parts: &[&[R]],
+    gradient: &mut Parameters,
+) {
+    let Some(compiled) = plan.compiled() else { return };
+    let (m, l) = (parameters.n_radial(), parameters.n_time());
+    let mut rows_bar = vec![Block::default(); Block::count::<f64>(compiled.rows.len())];
+    let mut values_bar = vec![0.0; compiled.time_values.len()];
+    Isa::best().run_at_fixed_width(CombineTranspose {
+        compiled: &compiled,
+        parts,
+        rows_bar: Block::reals_mut(&mut rows_bar),
+        values_bar: &mut values_bar,
+    });
+    let (mut mu_time, mut log_gamma_time) = (vec![0.0; l], vec![0.0; l]);
+    let stages = compiled.time_values.chunks_exact(l).zip(values_bar.chunks_exact(l));
+    for (stage, (values, values_bar)) in stages.enumerate() {
+        let t = stage_time(nodes, stage);
+        time_transpose(&compiled.kernel, t, values, values_bar, &mut mu_time, &mut log_gamma_time);
+    }
+    let rows_bar = Block::reals(&rows_bar);
+    let [level, weights, mean, log_gamma] =
+        Isa::best().run_at_fixed_width(CompileTranspose { compiled: &compiled, rows_bar });
+    for k in 0..l {
+        pull_back_level(parameters, gradient, k, level[k]);
+        let row = &mut gradient.group_mut(Group::Weights)[k * m..(k + 1) * m];
+        row.iter_mut().zip(&weights[k * m..(k + 1) * m]).for_each(|(sum, bar)| *sum += bar);
+    }
+    gradient.group_mut(Group::Mu).copy_from_slice(&mean);
+    gradient.group_mut(Group::LogGamma).copy_from_slice(&log_gamma);
+    gradient.group_mut(Group::MuTime).copy_from_slice(&mu_time);
+    gradient.group_mut(Group::LogGammaTime).copy_from_slice(&log_gamma_time);
+}
+
+/// [`combine_transpose`] for what a plan has compiled.
+struct CombineTranspose<'a, R> {
+    compiled: &'a Compiled<'a>,
+    parts: &'a [&'a [R]],
+    rows_bar: &'a mut [f64],
+    values_bar: &'a mut [f64],
+}
+
+impl<R: Real> Vectorized<f64> for CombineTranspose<'_, R> {
+    type Output = ();
+
+    fn run<V: Lanes<Real = f64>>(self) {
+        let Compiled { kernel, time_values, rows, .. } = self.compiled;
+        let n_time = kernel.level.len();
+        combine_transpose::<V, R>(n_time, time_values, rows, self.parts, self.rows_bar, self.values_bar);
+    }
+}
+
+/// [`compile_transpose`] for the degree of the cells.
+struct CompileTranspose<'a> {
+    compiled: &'a Compiled<'a>,
+    rows_bar: &'a [f64],
+}
+
+impl Vectorized<f64> for CompileTranspose<'_> {
+    /// Cotangents of level, W, mu and log gamma.
+    type Output = [Vec<f64>; 4];
+
+    fn run<V: Lanes<Real = f64>>(self) -> [Vec<f64>; 4] {
+        let Compiled { cells, kernel, rows, .. } = self.compiled;
+        let (m, l) = (kernel.mean.len(), kernel.level.len());
+        let mut sums = [l, l * m, m, m].map(|n| vec![V::zero(); n]);
+        let [level, weights, mean, log_gamma] = &mut sums;
+        let mut gradient = KernelGradient { level, weights, mean, log_gamma };
+        let mut scratch = vec![V::zero(); l * cells.degree.coefficients()];
+        let (bar, out) = (self.rows_bar, &mut gradient);
+        match cells.degree {
+            Degree::Cubic => compile_transpose::<V, 4>(kernel, cells, rows, bar, out, &mut scratch),
+            Degree::Septic => compile_transpose::<V, 8>(kernel, cells, rows, bar, out, &mut scratch),
+        }
+        sums.map(|values| values.into_iter().map(sum_lanes).collect())
+    }
+}
+
+/// level_l = b_l + sum_m W_lm a_m^2, differentiated.
+fn pull_back_level(parameters: &Parameters, gradient: &mut Parameters, l: usize, level_bar: f64) {
+    let m = parameters.n_radial();
+    gradient.group_mut(Group::Bias)[l] += level_bar;
+    for i in 0..m {
+        let (w, a) = (parameters.group(Group::Weights)[l * m + i], parameters.group(Group::Importance)[i]);
+        gradient.group_mut(Group::Weights)[l * m + i] += level_bar * a * a;
+        gradient.group_mut(Group::Importance)[i] += 2.0 * a * w * level_bar;
+    }
+}
+
+/// weights_m(t) = sum_l R_l(t) W_lm and offset(t) = sum_l R_l(t) level_l, differentiated at every stage time.
+fn pull_back_collapsed(
+    parameters: &Parameters,
+    nodes: &[f64],
+    [offsets, weights, mean, log_gamma]: &[Vec<f64>; 4],
+    gradient: &mut Parameters,
+) {
+    let (m, l) = (parameters.n_radial(), parameters.n_time());
+    let time_scale: Vec<f64> =
+        parameters.group(Group::LogGammaTime).iter().map(|&log| SQRT_LOG2_E / libm::exp(log)).collect();
+    let kernel = Kernel {
+        basis: parameters.basis(),
+        eps: parameters.eps(),
+        reach: 0.0,
+        mean: &[],
+        scale: &[],
+        time_mean: parameters.group(Group::MuTime),
+        time_scale: &time_scale,
+        level: &[],
+        weights: &[],
+    };
+    gradient.group_mut(Group::Mu).copy_from_slice(mean);
+    gradient.group_mut(Group::LogGamma).copy_from_slice(log_gamma);
+    let (mut values, mut values_bar) = (vec![0.0; l], vec![0.0; l]);
+    let (mut mu_time, mut log_gamma_time) = (vec![0.0; l], vec![0.0; l]);
+    for (stage, (&offset_bar, weights_bar)) in offsets.iter().zip(weights.chunks_exact(m)).enumerate() {
+        let t = stage_time(nodes, stage);
+        time_functions(&kernel, t, &mut values);
+        for k in 0..l {
+            values_bar[k] = pull_back_row(parameters, gradient, k, values[k], offset_bar, weights_bar);
+        }
+        time_transpose(&kernel, t, &values, &values_bar, &mut mu_time, &mut log_gamma_time);
+    }
+    gradient.group_mut(Group::MuTime).copy_from_slice(&mu_time);
+    gradient.group_mut(Group::LogGammaTime).copy_from_slice(&log_gamma_time);
+}
+
+/// One time function's share at one stage; returns the cotangent of its value R_l(t).
+fn pull_back_row(
+    parameters: &Parameters,
+    gradient: &mut Parameters,
+    l: usize,
+    value: f64,
+    offset_bar: f64,
+    weights_bar: &[f64],
+) -> f64 {
+    let m = weights_bar.len();
+    let row = &parameters.group(Group::Weights)[l * m..(l + 1) * m];
+    let importance = parameters.group(Group::Importance);
+    let mut value_bar = offset_bar * parameters.group(Group::Bias)[l];
+    for i in 0..m {
+        let (w, a) = (row[i], importance[i]);
+        value_bar += w * (weights_bar[i] + offset_bar * a * a);
+        gradient.group_mut(Group::Weights)[l * m + i] += value * weights_bar[i];
+    }
+    pull_back_level(parameters, gradient, l, value * offset_bar);
+    value_bar
+}
