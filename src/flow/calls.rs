@@ -10,7 +10,7 @@ use crate::lanes::{Block, Lanes, Real};
 use crate::radial::{AtTime, Exact, Radial};
 use core::ops::Deref;
 
-/// The calls of a plan on a batch, on several threads: [`Plan::parallel`] and [`Plan::on_threads`] give them.
+/// The calls of a plan on a batch, on several threads: [`Plan::on_threads`] and `Plan::parallel` give them.
 ///
 /// Arguments, results (to the bit) and errors are those of the calls of [`Plan`] with the same names; here too,
 /// nothing is written where one fails. What memory and threads they take is said where they come from.
