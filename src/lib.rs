@@ -17,10 +17,10 @@
 //! | [`particles`] | centre of mass, prior density |
 //! | [`potential`] | double well, Lennard-Jones |
 //! | [`random`] | one stream a sample, normals |
+//! | `parallel` | work on several threads with results independent of their number (feature `std`) |
 //! | [`flow`] | model, plan, forward, inverse, log-density, samples, model file |
 //! | [`mcmc`] | Metropolis step on caller memory |
 //! | `capi` | the C functions (feature `capi`) |
-//! | `parallel` | work on several threads with results independent of their number (feature `std`) |
 //! | `train` | losses, gradients, optimiser, honest training (feature `std`) |
 //! | `sampling` | Markov-chain drivers, importance reweighting, histograms (feature `std`) |
 //! | `io` | files (feature `std`) |

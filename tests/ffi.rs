@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::c::{compile, library, root, scratch, succeed};
+use common::c::{compile, compile_with, library, library_with_threads, root, scratch, succeed};
 use common::{Golden, assert_close, numbers};
 use eqflow::flow::{Block, Config, Integrator, Model, Plan, Reals, write_model, written_length};
 use eqflow::lanes::Real;
@@ -304,6 +304,17 @@ fn c_reproduces_the_golden_vectors_in_f32() {
 #[test]
 fn every_failure_has_its_status_and_writes_nothing() {
     succeed(&mut Command::new(compile("ffi-tests/errors.c", "errors", &[])));
+}
+
+#[test]
+fn threads_change_no_bit_and_none_remains() {
+    for (library, kind) in [(library(), "serial"), (library_with_threads(), "threads")] {
+        for (precision, options) in [("f64", &[][..]), ("f32", &["-DSINGLE"])] {
+            let program = format!("threads_{kind}_{precision}");
+            let program = compile_with(library, "ffi-tests/threads.c", &program, options);
+            succeed(Command::new(program).arg(kind));
+        }
+    }
 }
 
 /// The factor by which [`scaling_model`] stretches.

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The files with C items, in the header's order.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "library.rs",
     "status.rs",
     "model.rs",
     "config.rs",
     "plan.rs",
     "compute.rs",
+    "threads.rs",
     "particles.rs",
     "potential.rs",
 ];

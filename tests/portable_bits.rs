@@ -7,7 +7,7 @@ mod common;
 
 use common::c::{compile, root, succeed};
 use eqflow::field::Shape;
-use eqflow::flow::{Config, Model, Plan, Reals};
+use eqflow::flow::{Block, Config, Model, Plan, Reals};
 use eqflow::radial::Basis;
 use std::path::PathBuf;
 use std::process::Command;
@@ -82,7 +82,7 @@ fn hash(values: impl Iterator<Item = f64>) -> u64 {
 }
 
 fn hash_of_samples(model: &Model<'_>) -> u64 {
-    let plan: Plan<f64, Vec<f64>> = Plan::allocate(model, &Config::default()).unwrap();
+    let plan: Plan<f64, Vec<Block>> = Plan::allocate(model, &Config::default()).unwrap();
     let mut samples = vec![0.0; SAMPLES * plan.shape().coordinates()];
     let mut log_prob = vec![0.0; SAMPLES];
     let mut work = plan.allocate_workspace(SAMPLES).unwrap();

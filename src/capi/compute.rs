@@ -4,20 +4,23 @@ use super::memory::{Input, Output, Region, check_disjoint, product, region_of};
 use super::plan::{self, Header, eqf_plan, eqf_plan_f32};
 use super::status::{Diag, eqf_diag, report};
 use crate::error::{Argument, Error, Status};
+use crate::flow::{Calls, Threads};
 use crate::lanes::{Block, Real};
 use core::ffi::c_void;
 
 /// The part of a call's arguments that all calls have.
-struct Common<P> {
-    plan: *const P,
-    n: usize,
-    work: *mut c_void,
-    work_len: usize,
+pub(super) struct Common<P> {
+    pub(super) plan: *const P,
+    pub(super) threads: usize,
+    pub(super) n: usize,
+    pub(super) work: *mut c_void,
+    pub(super) work_len: usize,
 }
 
 /// A call on a batch: plan and workspace are checked, sizes known.
 struct Batch<'a, R: Real> {
     header: &'a Header<R>,
+    threads: usize,
     n: usize,
     /// Reals of `[n][N][D]`.
     reals: usize,
@@ -29,17 +32,27 @@ impl<R: Real> Batch<'_, R> {
     /// # Safety
     /// The plan is one of this precision, the workspace has its length.
     unsafe fn begin<P>(common: Common<P>, diag: Diag) -> Result<Self, Error> {
-        let Common { plan, n, work, work_len } = common;
+        let Common { plan, threads, n, work, work_len } = common;
         // SAFETY: by contract.
         let header = unsafe { plan::borrow::<R>(plan.cast())? };
+        let blocks = header.plan.workspace_extent_on_threads(n, threads)?;
+        let blocks = if n == 0 { 0 } else { blocks };
         let reals = product(n, &[header.plan.shape().coordinates()])?;
-        let blocks = if n == 0 { 0 } else { header.plan.workspace_extent(n)? };
         let work = Output::new(Argument::Work, work.cast(), blocks)?;
         let needed = product(blocks, &[size_of::<Block>()])?;
         if work_len < needed {
             return Err(Error::new(Status::Workspace, Argument::Work, needed as f64));
         }
-        Ok(Batch { header, n, reals, work, diag })
+        Ok(Batch { header, threads, n, reals, work, diag })
+    }
+
+    /// The plan's calls on these threads in this workspace.
+    ///
+    /// # Safety
+    /// The workspace is there, and nothing else touches it meanwhile.
+    unsafe fn calls(&self) -> Result<Calls<'_, R, Threads<'_>>, Error> {
+        // SAFETY: present and exclusive by this contract; any bits are blocks.
+        self.header.plan.on_threads(self.threads, unsafe { self.work.slice() })
     }
 
     fn check_disjoint(&self, [a, b, c]: [Region; 3]) -> Result<(), Error> {
@@ -58,7 +71,7 @@ unsafe fn optional_slice<'a, T>(output: Option<Output<T>>) -> Option<&'a mut [T]
 
 /// # Safety
 /// That of [`eqf_forward`].
-unsafe fn forward<P, R: Real>(
+pub(super) unsafe fn forward<P, R: Real>(
     common: Common<P>,
     z: *const R,
     x: *mut R,
@@ -72,12 +85,12 @@ unsafe fn forward<P, R: Real>(
     let log_det = Output::optional(Argument::LogDet, log_det, batch.n)?;
     batch.check_disjoint([z.region, x.region, region_of(&log_det)])?;
     // SAFETY: lengths by contract, disjoint by the check.
-    unsafe { batch.header.plan.forward(z.slice(), x.slice(), optional_slice(log_det), batch.work.slice()) }
+    unsafe { batch.calls()?.forward(z.slice(), x.slice(), optional_slice(log_det)) }
 }
 
 /// # Safety
 /// That of [`eqf_inverse`].
-unsafe fn inverse<P, R: Real>(
+pub(super) unsafe fn inverse<P, R: Real>(
     common: Common<P>,
     x: *const R,
     z: *mut R,
@@ -91,12 +104,12 @@ unsafe fn inverse<P, R: Real>(
     let log_det = Output::optional(Argument::LogDet, log_det, batch.n)?;
     batch.check_disjoint([x.region, z.region, region_of(&log_det)])?;
     // SAFETY: lengths by contract, disjoint by the check.
-    unsafe { batch.header.plan.inverse(x.slice(), z.slice(), optional_slice(log_det), batch.work.slice()) }
+    unsafe { batch.calls()?.inverse(x.slice(), z.slice(), optional_slice(log_det)) }
 }
 
 /// # Safety
 /// That of [`eqf_log_prob`].
-unsafe fn log_prob<P, R: Real>(
+pub(super) unsafe fn log_prob<P, R: Real>(
     common: Common<P>,
     x: *const R,
     log_prob: *mut R,
@@ -110,15 +123,12 @@ unsafe fn log_prob<P, R: Real>(
     let grad = Output::optional(Argument::Gradient, grad, batch.reals)?;
     batch.check_disjoint([x.region, log_prob.region, region_of(&grad)])?;
     // SAFETY: lengths by contract, disjoint by the check.
-    unsafe {
-        let (log_prob, grad) = (log_prob.slice(), optional_slice(grad));
-        batch.header.plan.log_prob(x.slice(), log_prob, grad, batch.work.slice())
-    }
+    unsafe { batch.calls()?.log_prob(x.slice(), log_prob.slice(), optional_slice(grad)) }
 }
 
 /// # Safety
 /// That of [`eqf_sample`].
-unsafe fn sample<P, R: Real>(
+pub(super) unsafe fn sample<P, R: Real>(
     common: Common<P>,
     [seed, first]: [u64; 2],
     x: *mut R,
@@ -131,10 +141,7 @@ unsafe fn sample<P, R: Real>(
     let log_prob = Output::optional(Argument::LogProb, log_prob, batch.n)?;
     batch.check_disjoint([x.region, region_of(&log_prob), Region::NONE])?;
     // SAFETY: lengths by contract, disjoint by the check.
-    unsafe {
-        let log_prob = optional_slice(log_prob);
-        batch.header.plan.sample(seed, first, x.slice(), log_prob, batch.work.slice())
-    }
+    unsafe { batch.calls()?.sample(seed, first, x.slice(), optional_slice(log_prob)) }
 }
 
 /// # Safety
@@ -154,7 +161,7 @@ unsafe fn field<P, R: Real>(
     let div = Output::optional(Argument::Divergence, div, batch.n)?;
     batch.check_disjoint([x.region, v.region, region_of(&div)])?;
     // SAFETY: lengths by contract, disjoint by the check.
-    unsafe { batch.header.plan.field(t, x.slice(), v.slice(), optional_slice(div), batch.work.slice()) }
+    unsafe { batch.calls()?.field(t, x.slice(), v.slice(), optional_slice(div)) }
 }
 
 /// # Safety
@@ -190,7 +197,7 @@ unsafe fn radial<P, R: Real>(
 /// `work_len` is too short (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z`
 /// (diag's index is that of the number); EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's index is the
 /// sample, its value the time reached). No output is written then. Threads may share `plan`, each with a
-/// workspace and outputs of its own. Since 0.1.0.
+/// workspace and outputs of its own: a batch may be split among them in any way, the bits are the same. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_forward(
     plan: *const eqf_plan,
@@ -202,7 +209,7 @@ pub unsafe extern "C" fn eqf_forward(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| forward(common, z, x, log_det, diag)) }
 }
@@ -219,7 +226,7 @@ pub unsafe extern "C" fn eqf_forward_f32(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| forward(common, z, x, log_det, diag)) }
 }
@@ -240,7 +247,7 @@ pub unsafe extern "C" fn eqf_inverse(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| inverse(common, x, z, log_det, diag)) }
 }
@@ -257,7 +264,7 @@ pub unsafe extern "C" fn eqf_inverse_f32(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| inverse(common, x, z, log_det, diag)) }
 }
@@ -280,7 +287,7 @@ pub unsafe extern "C" fn eqf_log_prob(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| self::log_prob(common, x, log_prob, grad, diag)) }
 }
@@ -297,7 +304,7 @@ pub unsafe extern "C" fn eqf_log_prob_f32(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| self::log_prob(common, x, log_prob, grad, diag)) }
 }
@@ -319,7 +326,7 @@ pub unsafe extern "C" fn eqf_sample(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| sample(common, [seed, first], x, log_prob, diag)) }
 }
@@ -337,7 +344,7 @@ pub unsafe extern "C" fn eqf_sample_f32(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| sample(common, [seed, first], x, log_prob, diag)) }
 }
@@ -359,7 +366,7 @@ pub unsafe extern "C" fn eqf_field(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| field(common, t, x, v, div, diag)) }
 }
@@ -377,7 +384,7 @@ pub unsafe extern "C" fn eqf_field_f32(
     work_len: usize,
     diag: *mut eqf_diag,
 ) -> i32 {
-    let common = Common { plan, n, work, work_len };
+    let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| field(common, t, x, v, div, diag)) }
 }

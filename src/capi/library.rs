@@ -7,7 +7,7 @@ pub const EQF_VERSION_NUMBER: u32 = 1000;
 /// Version of the binary interface of this header; compare with eqf_abi().
 pub const EQF_ABI: u32 = 1;
 
-const FEATURES: [&[u8]; 7] = [
+const FEATURES: &[&[u8]] = &[
     b"f64\0",
     b"f32\0",
     b"rk4\0",
@@ -15,6 +15,8 @@ const FEATURES: [&[u8]; 7] = [
     b"log_det_trace\0",
     b"log_prob_gradient\0",
     b"model_file_1\0",
+    #[cfg(feature = "parallel")]
+    b"threads\0",
 ];
 
 /// Version of the library: 1000000 major + 1000 minor + patch.
@@ -44,8 +46,8 @@ pub extern "C" fn eqf_abi() -> u32 {
 /// 1 where the library has the named feature, else 0 (also for NULL and for names it has never heard of).
 ///
 /// Names: "f64", "f32" (precisions), "rk4", "dopri5" (integrators), "log_det_trace" (log-determinants),
-/// "log_prob_gradient" (eqf_log_prob() with a gradient), "model_file_1" (model files of version 1). `name` is
-/// a terminated string. Any thread may call it. Since 0.1.0.
+/// "log_prob_gradient" (eqf_log_prob() with a gradient), "model_file_1" (model files of version 1), "threads" (more
+/// than one in eqf_forward_threads() and its like). `name` is a terminated string. Any thread may call it. Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_has_feature(name: *const c_char) -> i32 {
     if name.is_null() {

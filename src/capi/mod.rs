@@ -20,6 +20,7 @@ mod particles;
 mod plan;
 mod potential;
 mod status;
+mod threads;
 mod versioned;
 
 pub use compute::*;
@@ -30,3 +31,4 @@ pub use particles::*;
 pub use plan::*;
 pub use potential::*;
 pub use status::*;
+pub use threads::*;

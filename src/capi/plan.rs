@@ -135,16 +135,17 @@ unsafe fn init<R: Real>(
 
 /// # Safety
 /// That of [`eqf_workspace_extent`].
-unsafe fn workspace_extent<R: Real>(
+pub(super) unsafe fn workspace_extent<R: Real>(
     plan: *const c_void,
     n: usize,
+    threads: usize,
     extent: *mut eqf_extent,
 ) -> Result<(), Error> {
     // SAFETY: by contract.
     let header = unsafe { borrow::<R>(plan)? };
     let target = Output::new(Argument::Extent, extent, 1)?;
     check_disjoint(&[header.region(), target.region])?;
-    let blocks = header.plan.workspace_extent(n)?;
+    let blocks = header.plan.workspace_extent_on_threads(n, threads)?;
     let size = blocks.checked_mul(size_of::<Block>()).filter(|&size| size <= isize::MAX as usize);
     let size = size.ok_or(Error::new(Status::Shape, Argument::Count, n as f64))?;
     // SAFETY: writable by contract.
@@ -235,7 +236,7 @@ pub unsafe extern "C" fn eqf_workspace_extent(
     extent: *mut eqf_extent,
 ) -> i32 {
     // SAFETY: pointers by the documented contract.
-    status_of(unsafe { workspace_extent::<f64>(plan.cast(), n, extent) })
+    status_of(unsafe { workspace_extent::<f64>(plan.cast(), n, 1, extent) })
 }
 
 /// Single-precision twin of eqf_workspace_extent(). Since 0.1.0.
@@ -246,5 +247,5 @@ pub unsafe extern "C" fn eqf_workspace_extent_f32(
     extent: *mut eqf_extent,
 ) -> i32 {
     // SAFETY: pointers by the documented contract.
-    status_of(unsafe { workspace_extent::<f32>(plan.cast(), n, extent) })
+    status_of(unsafe { workspace_extent::<f32>(plan.cast(), n, 1, extent) })
 }

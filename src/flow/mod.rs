@@ -3,8 +3,11 @@
 //!
 //! Batches are contiguous `[n][N][D]`. A plan needs memory for [`Plan::extent`] blocks and every call a
 //! workspace of [`Plan::workspace_extent`] blocks; nothing is allocated and nothing else is kept. A plan may
-//! be shared by any number of threads, each with a workspace of its own.
+//! be shared by any number of threads, each with a workspace of its own; [`Plan::on_threads`] and, on rayon's
+//! current pool, `Plan::parallel` split a batch for the caller.
 
+mod batch;
+mod calls;
 mod config;
 mod file;
 mod input;
@@ -12,9 +15,11 @@ mod layout;
 mod model;
 mod operations;
 mod plan;
+mod threads;
 mod transport;
 
 pub use crate::lanes::Block;
+pub use calls::Calls;
 pub use config::{Config, Integrator, RadialPath};
 pub use file::{FILE_VERSION, read_model, write_model, written_length};
 pub use input::check_finite;
@@ -22,3 +27,6 @@ pub use model::{Model, Reals};
 pub use plan::Plan;
 #[cfg(feature = "std")]
 pub(crate) use plan::{Compiled, StageRadial};
+#[cfg(feature = "std")]
+pub use threads::Pool;
+pub use threads::Threads;

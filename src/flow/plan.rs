@@ -201,6 +201,21 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         isa.run(Combine { n_time: layout.n_time, time_values, rows, tables });
     }
 
+    /// The same plan on borrowed memory: one type whatever `S` is, which threads can share.
+    pub(super) fn borrow(&self) -> Plan<R, &[Block]> {
+        Plan {
+            shape: self.shape,
+            config: self.config,
+            isa: self.isa,
+            constants: self.constants,
+            exact_constants: self.exact_constants,
+            layout: self.layout,
+            accuracy: self.accuracy,
+            storage: &self.storage,
+            reals: PhantomData,
+        }
+    }
+
     fn array(&self, array: usize) -> &[R] {
         self.layout.get::<R, R>(&self.storage, array)
     }

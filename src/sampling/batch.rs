@@ -5,10 +5,8 @@ use crate::error;
 use crate::field::Shape;
 use crate::flow::{Block, Plan};
 use crate::lanes::{Lanes, Real, gather};
-use crate::parallel::map_indexed;
 use crate::potential::Potential;
 use core::ops::Deref;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Samples of a flow with their log-densities.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,40 +17,23 @@ pub struct FlowSamples<R> {
     pub log_probs: Vec<R>,
 }
 
-/// Samples that one thread takes at a time.
-const CHUNK: usize = 256;
-
-/// Draws samples 0 to `n` - 1 of `seed`: the bits of one [`Plan::sample`] call, on all threads.
+/// Draws samples 0 to `n` - 1 of `seed`: the bits of one [`Plan::sample`] call, on the threads of [`Plan::parallel`].
 ///
 /// `progress(done)` is called from whichever thread has finished a piece.
 ///
 /// # Errors
 /// Those of [`Plan::sample`].
-pub fn draw_samples<R: Real, S: Deref<Target = [Block]> + Sync>(
+pub fn draw_samples<R: Real, S: Deref<Target = [Block]>>(
     plan: &Plan<R, S>,
     seed: u64,
     n: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<FlowSamples<R>, error::Error> {
-    let coordinates = plan.shape().coordinates();
-    let done = AtomicUsize::new(0);
-    let pieces = map_indexed(n.div_ceil(CHUNK), |piece| {
-        let first = piece * CHUNK;
-        let count = CHUNK.min(n - first);
-        let (mut x, mut log_prob) = (vec![R::default(); count * coordinates], vec![R::default(); count]);
-        let mut work = plan.allocate_workspace(count)?;
-        plan.sample(seed, first as u64, &mut x, Some(&mut log_prob), &mut work)?;
-        progress(done.fetch_add(count, Ordering::Relaxed) + count);
-        Ok((x, log_prob))
-    });
-    let mut all =
-        FlowSamples { samples: Vec::with_capacity(n * coordinates), log_probs: Vec::with_capacity(n) };
-    for piece in pieces {
-        let (x, log_prob) = piece?;
-        all.samples.extend(x);
-        all.log_probs.extend(log_prob);
-    }
-    Ok(all)
+    let mut samples = vec![R::default(); n * plan.shape().coordinates()];
+    let mut log_probs = vec![R::default(); n];
+    let calls = plan.parallel().with_progress(progress);
+    calls.sample(seed, 0, &mut samples, Some(&mut log_probs))?;
+    Ok(FlowSamples { samples, log_probs })
 }
 
 /// The energies u of `samples` (`[n][N][D]`) in units of kT; overlapping particles may give infinity.
@@ -87,6 +68,7 @@ mod tests {
     use crate::flow::{Config, Model, Reals};
     use crate::potential::DoubleWell;
     use crate::radial::Basis;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const SHAPE: Shape = Shape { particles: 3, dimension: 2 };
 
@@ -105,12 +87,17 @@ mod tests {
             eps: 1e-6,
         };
         let plan: Plan<f64, Vec<Block>> = Plan::allocate(&model, &Config::rk4(4)).unwrap();
-        let n = 2 * CHUNK + 3;
+        let n = 515;
         let (mut x, mut log_prob) = (vec![0.0; n * 6], vec![0.0; n]);
         let mut work = plan.allocate_workspace(n).unwrap();
         plan.sample(5, 0, &mut x, Some(&mut log_prob), &mut work).unwrap();
-        let drawn = draw_samples(&plan, 5, n, &|_| ()).unwrap();
+        let most = AtomicUsize::new(0);
+        let progress = |done| {
+            most.fetch_max(done, Ordering::Relaxed);
+        };
+        let drawn = draw_samples(&plan, 5, n, &progress).unwrap();
         assert_eq!(drawn, FlowSamples { samples: x, log_probs: log_prob });
+        assert_eq!(most.into_inner(), n);
     }
 
     #[test]

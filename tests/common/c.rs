@@ -21,24 +21,38 @@ pub fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// Builds the static library once a test run.
-pub fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("staticlib");
-        succeed(
-            Command::new(env!("CARGO"))
-                .args(["rustc", "--release", "--locked", "--no-default-features"])
-                .args(["--features", "capi,panic-handler", "--crate-type", "staticlib", "--target-dir"])
-                .arg(&target)
-                .current_dir(root()),
-        );
-        target.join("release/libeqflow.a")
-    })
+/// Builds a static library with these features.
+fn build(folder: &str, features: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    succeed(
+        Command::new(env!("CARGO"))
+            .args(["rustc", "--release", "--locked", "--no-default-features", "--features", features])
+            .args(["--crate-type", "staticlib", "--target-dir"])
+            .arg(&target)
+            .current_dir(root()),
+    );
+    target.join("release/libeqflow.a")
 }
 
-/// Compiles a C program against the library and returns its path.
+/// The static library without `std`, built once a test run.
+pub fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| build("staticlib", "capi,panic-handler"))
+}
+
+/// The static library with threads, built once a test run.
+pub fn library_with_threads() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| build("staticlib-threads", "capi,parallel"))
+}
+
+/// Compiles a C program against the library without `std` and returns its path.
 pub fn compile(source: &str, program: &str, options: &[&str]) -> PathBuf {
+    compile_with(library(), source, program, options)
+}
+
+/// Compiles a C program against a library and returns its path.
+pub fn compile_with(library: &Path, source: &str, program: &str, options: &[&str]) -> PathBuf {
     let path = scratch(program);
     succeed(
         Command::new("cc")
@@ -47,8 +61,8 @@ pub fn compile(source: &str, program: &str, options: &[&str]) -> PathBuf {
             .arg("-I")
             .arg(root().join("include"))
             .arg(root().join(source))
-            .arg(library())
-            .args(["-lm", "-o"])
+            .arg(library)
+            .args(["-lpthread", "-ldl", "-lm", "-o"])
             .arg(&path),
     );
     path

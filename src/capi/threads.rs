@@ -1,0 +1,201 @@
+//! The calls on a batch on threads of their own.
+
+use super::compute::{self, Common};
+use super::plan::{eqf_extent, eqf_plan, eqf_plan_f32, workspace_extent};
+use super::status::{eqf_diag, report, status_of};
+use core::ffi::c_void;
+
+/// Says how much workspace any of the calls on `threads` threads takes for `n` samples (or fewer).
+///
+/// `threads` is 1 to 1024; where eqf_has_feature("threads") is 0, it is 1. Each thread has a part of the workspace,
+/// which begins on a cache line of its own; with EQF_INTEGRATOR_RK4 no part grows beyond a few hundred samples. For one
+/// thread it is that of eqf_workspace_extent(). `plan` and `extent` must not be NULL. Errors: those of
+/// eqf_workspace_extent(); EQF_ERROR_ARGUMENT also for `threads`; EQF_ERROR_UNSUPPORTED for more threads than the
+/// library offers. Any thread may call it. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_workspace_extent_threads(
+    plan: *const eqf_plan,
+    n: usize,
+    threads: usize,
+    extent: *mut eqf_extent,
+) -> i32 {
+    // SAFETY: pointers by the documented contract.
+    status_of(unsafe { workspace_extent::<f64>(plan.cast(), n, threads, extent) })
+}
+
+/// Single-precision twin of eqf_workspace_extent_threads(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_workspace_extent_threads_f32(
+    plan: *const eqf_plan_f32,
+    n: usize,
+    threads: usize,
+    extent: *mut eqf_extent,
+) -> i32 {
+    // SAFETY: pointers by the documented contract.
+    status_of(unsafe { workspace_extent::<f32>(plan.cast(), n, threads, extent) })
+}
+
+/// eqf_forward() on `threads` threads: the same bits, whatever their number.
+///
+/// The calling thread and at most `threads` - 1 others, which are started for the call (that takes memory from the
+/// system) and have ended when it returns: there is no pool, and nothing remains. What a thread that cannot be started
+/// would have computed, the others compute. `work` has the size and alignment of eqf_workspace_extent_threads(). A
+/// caller with threads of his own splits the batch himself instead, calls eqf_forward() for each part with a workspace
+/// of its own, and gets the same bits.
+///
+/// `threads` is 1 to 1024 (EQF_ERROR_ARGUMENT); where eqf_has_feature("threads") is 0, more than 1 is
+/// EQF_ERROR_UNSUPPORTED. Otherwise, errors included, as eqf_forward(): indices are those of the whole batch, and on
+/// failure no thread has written an output. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_forward_threads(
+    plan: *const eqf_plan,
+    threads: usize,
+    n: usize,
+    z: *const f64,
+    x: *mut f64,
+    log_det: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::forward(common, z, x, log_det, diag)) }
+}
+
+/// Single-precision twin of eqf_forward_threads(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_forward_threads_f32(
+    plan: *const eqf_plan_f32,
+    threads: usize,
+    n: usize,
+    z: *const f32,
+    x: *mut f32,
+    log_det: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::forward(common, z, x, log_det, diag)) }
+}
+
+/// eqf_inverse() on `threads` threads: the same bits, whatever their number.
+///
+/// Threads, workspace and errors as eqf_forward_threads(), also for a caller who splits the batch himself and calls
+/// eqf_inverse(); otherwise as eqf_inverse(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_inverse_threads(
+    plan: *const eqf_plan,
+    threads: usize,
+    n: usize,
+    x: *const f64,
+    z: *mut f64,
+    log_det: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::inverse(common, x, z, log_det, diag)) }
+}
+
+/// Single-precision twin of eqf_inverse_threads(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_inverse_threads_f32(
+    plan: *const eqf_plan_f32,
+    threads: usize,
+    n: usize,
+    x: *const f32,
+    z: *mut f32,
+    log_det: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::inverse(common, x, z, log_det, diag)) }
+}
+
+/// eqf_log_prob() on `threads` threads: the same bits, whatever their number.
+///
+/// Threads, workspace and errors as eqf_forward_threads(), also for a caller who splits the batch himself and calls
+/// eqf_log_prob(); otherwise as eqf_log_prob(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_log_prob_threads(
+    plan: *const eqf_plan,
+    threads: usize,
+    n: usize,
+    x: *const f64,
+    log_prob: *mut f64,
+    grad: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::log_prob(common, x, log_prob, grad, diag)) }
+}
+
+/// Single-precision twin of eqf_log_prob_threads(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_log_prob_threads_f32(
+    plan: *const eqf_plan_f32,
+    threads: usize,
+    n: usize,
+    x: *const f32,
+    log_prob: *mut f32,
+    grad: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::log_prob(common, x, log_prob, grad, diag)) }
+}
+
+/// eqf_sample() on `threads` threads: the same bits, whatever their number.
+///
+/// Threads, workspace and errors as eqf_forward_threads(); a caller who splits the batch himself calls eqf_sample()
+/// with each part's own `first` and gets the same bits. Otherwise as eqf_sample(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_sample_threads(
+    plan: *const eqf_plan,
+    threads: usize,
+    seed: u64,
+    first: u64,
+    n: usize,
+    x: *mut f64,
+    log_prob: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::sample(common, [seed, first], x, log_prob, diag)) }
+}
+
+/// Single-precision twin of eqf_sample_threads(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_sample_threads_f32(
+    plan: *const eqf_plan_f32,
+    threads: usize,
+    seed: u64,
+    first: u64,
+    n: usize,
+    x: *mut f32,
+    log_prob: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| compute::sample(common, [seed, first], x, log_prob, diag)) }
+}

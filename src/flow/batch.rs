@@ -1,0 +1,134 @@
+//! A batch in pieces: each computes by itself, and writes once nothing can fail any more.
+
+use super::config::Integrator;
+use super::operations::{Chunk, Operation};
+use super::plan::Plan;
+use crate::error::{Argument, Error, Status};
+use crate::lanes::{Block, Lanes, Real, Vectorized};
+
+/// Consecutive samples of a batch and their outputs.
+pub struct Piece<'a, R> {
+    /// The number of the first in the whole batch.
+    pub first: usize,
+    pub n: usize,
+    /// `[n][N][D]`.
+    pub x: Option<&'a mut [R]>,
+    /// `[n]`.
+    pub extra: Option<&'a mut [R]>,
+}
+
+#[cfg(feature = "std")]
+impl<'a, R> Piece<'a, R> {
+    /// Pieces of `samples` samples each; the last has what is left.
+    pub fn split(mut self, samples: usize, coordinates: usize) -> impl Iterator<Item = Piece<'a, R>> {
+        let front = |array: &mut Option<&'a mut [R]>, length| array.as_mut()?.split_off_mut(..length);
+        core::iter::from_fn(move || {
+            let (first, n) = (self.first, samples.min(self.n));
+            (self.first, self.n) = (first + n, self.n - n);
+            let (x, extra) = (front(&mut self.x, n * coordinates), front(&mut self.extra, n));
+            (n > 0).then_some(Piece { first, n, x, extra })
+        })
+    }
+}
+
+impl<R: Real> Piece<'_, R> {
+    /// Its chunks of up to `samples`, numbered in the whole batch.
+    fn chunks(&self, samples: usize) -> impl Iterator<Item = Chunk> + use<R> {
+        let (start, n) = (self.first, self.n);
+        (0..n).step_by(samples).map(move |at| Chunk { first: start + at, count: samples.min(n - at) })
+    }
+
+    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]) {
+        let chunk = Chunk { first: chunk.first - self.first, ..chunk };
+        if let Some(target) = self.x.as_deref_mut() {
+            chunk.store(x, target, x.len() / extra.len());
+        }
+        if let Some(target) = self.extra.as_deref_mut() {
+            chunk.store(extra, target, 1);
+        }
+    }
+}
+
+/// What is to be done with every piece.
+pub struct Job<'a, R, O> {
+    pub plan: &'a Plan<R, &'a [Block]>,
+    pub operation: O,
+    /// The array that a failure to converge is about.
+    pub argument: Argument,
+}
+
+impl<R: Real, O: Operation<R>> Job<'_, R, O> {
+    /// Computes a piece and writes it, unless the plan is adaptive: what [`Job::finish`] has to write is then
+    /// returned, so that a failure writes nothing.
+    pub fn compute<'w, V: Lanes<Real = R>>(
+        &self,
+        piece: &mut Piece<'_, R>,
+        work: &'w mut [Block],
+    ) -> Result<&'w [V], Error> {
+        let coordinates = self.plan.shape.coordinates();
+        let (mut parts, results) = self.plan.workspace::<V>(piece.n, work)?;
+        let samples = parts.extra.len() * V::WIDTH;
+        let keep = matches!(self.plan.config.integrator, Integrator::Dopri5 { .. });
+        for (c, chunk) in piece.chunks(samples).enumerate() {
+            let mut parts = parts.first(chunk.count.div_ceil(V::WIDTH));
+            self.operation.compute(self.plan, chunk, &mut parts).map_err(|e| {
+                let sample = chunk.first + e.lane.min(chunk.count - 1);
+                Error::at(Status::Convergence, self.argument, sample, e.time.to_f64())
+            })?;
+            if keep {
+                let result = &mut results[c * (coordinates + 1)..(c + 1) * (coordinates + 1)];
+                result[..coordinates].copy_from_slice(parts.x);
+                result[coordinates] = parts.extra[0];
+            } else {
+                piece.write(chunk, parts.x, parts.extra);
+            }
+        }
+        Ok(if keep { results } else { &[] })
+    }
+
+    /// Writes what [`Job::compute`] has returned, one vector of samples after the other.
+    pub fn finish<V: Lanes<Real = R>>(&self, piece: &mut Piece<'_, R>, results: &[V]) {
+        let coordinates = self.plan.shape.coordinates();
+        for (chunk, result) in piece.chunks(V::WIDTH).zip(results.chunks_exact(coordinates + 1)) {
+            piece.write(chunk, &result[..coordinates], &result[coordinates..]);
+        }
+    }
+}
+
+/// Where a batch is computed, and in which memory.
+pub trait Execute {
+    /// Does the job on `batch`, which is not empty.
+    fn execute<V: Lanes, O: Operation<V::Real>>(
+        self,
+        job: &Job<'_, V::Real, O>,
+        batch: Piece<'_, V::Real>,
+    ) -> Result<(), Error>;
+}
+
+/// On the calling thread, in a workspace for the whole batch.
+impl Execute for &mut [Block] {
+    fn execute<V: Lanes, O: Operation<V::Real>>(
+        self,
+        job: &Job<'_, V::Real, O>,
+        mut batch: Piece<'_, V::Real>,
+    ) -> Result<(), Error> {
+        let results = job.compute::<V>(&mut batch, self)?;
+        job.finish(&mut batch, results);
+        Ok(())
+    }
+}
+
+/// A job with all that it takes, to be run on the plan's vectors.
+pub struct Execution<'a, R, O, E> {
+    pub job: Job<'a, R, O>,
+    pub batch: Piece<'a, R>,
+    pub how: E,
+}
+
+impl<R: Real, O: Operation<R>, E: Execute> Vectorized<R> for Execution<'_, R, O, E> {
+    type Output = Result<(), Error>;
+
+    fn run<V: Lanes<Real = R>>(self) -> Result<(), Error> {
+        self.how.execute::<V, O>(&self.job, self.batch)
+    }
+}

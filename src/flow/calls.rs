@@ -1,0 +1,253 @@
+//! The calls of a plan on a batch: check everything, then compute, wherever that is.
+
+use super::batch::{Execute, Execution, Job, Piece};
+use super::input::{check_finite, check_length};
+use super::operations::{Chunk, Draw, FieldAt, LogProb, Map, Operation};
+use super::plan::Plan;
+use crate::error::{Argument, Error, Status};
+use crate::integrate::rk4::Direction;
+use crate::lanes::{Block, Lanes, Real};
+use crate::radial::{AtTime, Exact, Radial};
+use core::ops::Deref;
+
+/// The calls of a plan on a batch, on several threads: [`Plan::on_threads`] and `Plan::parallel` give them.
+///
+/// Arguments, results (to the bit) and errors are those of the calls of [`Plan`] with the same names; here too,
+/// nothing is written where one fails. What memory and threads they take is said where they come from.
+#[derive(Debug)]
+pub struct Calls<'p, R, E> {
+    plan: Plan<R, &'p [Block]>,
+    pub(super) how: E,
+}
+
+impl<R: Real, E: Execute> Calls<'_, R, E> {
+    fn run(
+        self,
+        argument: Argument,
+        operation: impl Operation<R>,
+        n: usize,
+        x: Option<&mut [R]>,
+        extra: Option<&mut [R]>,
+    ) -> Result<(), Error> {
+        if n == 0 {
+            return Ok(());
+        }
+        let job = Job { plan: &self.plan, operation, argument };
+        let batch = Piece { first: 0, n, x, extra };
+        self.plan.isa().run(Execution { job, batch, how: self.how })
+    }
+
+    /// The number of samples in `samples`, which must be a whole one and finite.
+    fn check_samples(&self, argument: Argument, samples: &[R]) -> Result<usize, Error> {
+        let coordinates = self.plan.shape.coordinates();
+        if !samples.len().is_multiple_of(coordinates) {
+            return Err(Error::new(Status::Shape, argument, coordinates as f64));
+        }
+        check_finite(argument, samples)?;
+        Ok(samples.len() / coordinates)
+    }
+
+    fn map(
+        self,
+        direction: Direction,
+        [from_name, to_name]: [Argument; 2],
+        from: &[R],
+        to: &mut [R],
+        log_det: Option<&mut [R]>,
+    ) -> Result<(), Error> {
+        let n = self.check_samples(from_name, from)?;
+        check_length(to_name, to.len(), from.len())?;
+        if let Some(log_det) = &log_det {
+            check_length(Argument::LogDet, log_det.len(), n)?;
+        }
+        self.run(from_name, Map { direction, from }, n, Some(to), log_det)
+    }
+
+    /// [`Plan::forward`].
+    ///
+    /// # Errors
+    /// Those of [`Plan::forward`].
+    pub fn forward(self, z: &[R], x: &mut [R], log_det: Option<&mut [R]>) -> Result<(), Error> {
+        self.map(Direction::Forward, [Argument::Z, Argument::X], z, x, log_det)
+    }
+
+    /// [`Plan::inverse`].
+    ///
+    /// # Errors
+    /// Those of [`Plan::inverse`].
+    pub fn inverse(self, x: &[R], z: &mut [R], log_det: Option<&mut [R]>) -> Result<(), Error> {
+        self.map(Direction::Backward, [Argument::X, Argument::Z], x, z, log_det)
+    }
+
+    /// [`Plan::log_prob`].
+    ///
+    /// # Errors
+    /// Those of [`Plan::log_prob`].
+    pub fn log_prob(self, x: &[R], log_prob: &mut [R], grad: Option<&mut [R]>) -> Result<(), Error> {
+        let n = self.check_samples(Argument::X, x)?;
+        check_length(Argument::LogProb, log_prob.len(), n)?;
+        if let Some(grad) = &grad {
+            check_length(Argument::Gradient, grad.len(), x.len())?;
+        }
+        let operation = LogProb { x, gradient: grad.is_some() };
+        self.run(Argument::X, operation, n, grad, Some(log_prob))
+    }
+
+    /// [`Plan::sample`].
+    ///
+    /// # Errors
+    /// Those of [`Plan::sample`].
+    pub fn sample(self, seed: u64, first: u64, x: &mut [R], log_prob: Option<&mut [R]>) -> Result<(), Error> {
+        let coordinates = self.plan.shape.coordinates();
+        let n = x.len() / coordinates;
+        check_length(Argument::X, x.len(), n * coordinates)?;
+        if let Some(log_prob) = &log_prob {
+            check_length(Argument::LogProb, log_prob.len(), n)?;
+        }
+        self.run(Argument::X, Draw { seed, first }, n, Some(x), log_prob)
+    }
+
+    /// [`Plan::field`].
+    ///
+    /// # Errors
+    /// Those of [`Plan::field`].
+    pub fn field(self, t: R, x: &[R], v: &mut [R], div: Option<&mut [R]>) -> Result<(), Error> {
+        check_time(t)?;
+        let n = self.check_samples(Argument::X, x)?;
+        check_length(Argument::Velocity, v.len(), x.len())?;
+        if let Some(div) = &div {
+            check_length(Argument::Divergence, div.len(), n)?;
+        }
+        self.run(Argument::X, FieldAt { t, x }, n, Some(v), div)
+    }
+}
+
+impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+    pub(super) fn calls<E: Execute>(&self, how: E) -> Calls<'_, R, E> {
+        Calls { plan: self.borrow(), how }
+    }
+
+    /// Maps latent `z` to configurations `x` (both `[n][N][D]`); `log_det` (`[n]`) is log|det dx/dz|.
+    ///
+    /// A finite sample whose trajectory overflows comes out as NaN or infinite in its own row only.
+    ///
+    /// # Errors
+    /// [`Status::Shape`] for lengths, [`Status::NonFinite`] for the input, [`Status::Workspace`] for a short
+    /// `work`, [`Status::Convergence`] (index: sample, value: time reached) from an adaptive plan. Nothing is
+    /// written then.
+    pub fn forward(
+        &self,
+        z: &[R],
+        x: &mut [R],
+        log_det: Option<&mut [R]>,
+        work: &mut [Block],
+    ) -> Result<(), Error> {
+        self.calls(work).forward(z, x, log_det)
+    }
+
+    /// Maps configurations `x` back to latent `z`; `log_det` is log|det dz/dx|. Otherwise as [`Plan::forward`].
+    ///
+    /// # Errors
+    /// As [`Plan::forward`].
+    pub fn inverse(
+        &self,
+        x: &[R],
+        z: &mut [R],
+        log_det: Option<&mut [R]>,
+        work: &mut [Block],
+    ) -> Result<(), Error> {
+        self.calls(work).inverse(x, z, log_det)
+    }
+
+    /// Log-density of the flow at `x` (`[n][N][D]`) on the zero-CoM subspace (the centre of mass of `x` is
+    /// ignored), and its gradient in `x` (the score, `[n][N][D]`) where `grad` is given.
+    ///
+    /// On a fixed grid the gradient is the exact one of the discretised log-density; an adaptive plan solves the
+    /// score's own differential equation to the same tolerances. Cost with gradient: about 4 inverse passes.
+    /// Where the square of a coordinate overflows (beyond 1e154, or 1e19 in `f32`) the log-density is minus
+    /// infinity and the gradient is lost: NaN in that sample's row only, or [`Status::Convergence`].
+    ///
+    /// # Errors
+    /// As [`Plan::forward`].
+    pub fn log_prob(
+        &self,
+        x: &[R],
+        log_prob: &mut [R],
+        grad: Option<&mut [R]>,
+        work: &mut [Block],
+    ) -> Result<(), Error> {
+        self.calls(work).log_prob(x, log_prob, grad)
+    }
+
+    /// Draws samples `first`, `first + 1`, ... of `seed` into `x` (`[n][N][D]`) with their log-density (`[n]`).
+    ///
+    /// Sample i of a seed is the same whatever `first` and the batch are.
+    ///
+    /// # Errors
+    /// As [`Plan::forward`].
+    pub fn sample(
+        &self,
+        seed: u64,
+        first: u64,
+        x: &mut [R],
+        log_prob: Option<&mut [R]>,
+        work: &mut [Block],
+    ) -> Result<(), Error> {
+        self.calls(work).sample(seed, first, x, log_prob)
+    }
+
+    /// Velocity `v` (`[n][N][D]`) and divergence `div` (`[n]`) of the field at `x` and time `t` in [0, 1].
+    ///
+    /// # Errors
+    /// As [`Plan::forward`], and [`Status::Argument`] for `t`.
+    pub fn field(
+        &self,
+        t: R,
+        x: &[R],
+        v: &mut [R],
+        div: Option<&mut [R]>,
+        work: &mut [Block],
+    ) -> Result<(), Error> {
+        self.calls(work).field(t, x, v, div)
+    }
+
+    /// phi(d, t) and its derivative in d for each distance `d >= 0` at time `t` in [0, 1]; needs no workspace.
+    ///
+    /// # Errors
+    /// As [`Plan::forward`], and [`Status::Argument`] for `t` and negative distances.
+    pub fn radial(&self, t: R, d: &[R], phi: &mut [R], mut dphi: Option<&mut [R]>) -> Result<(), Error> {
+        check_time(t)?;
+        check_finite(Argument::Distance, d)?;
+        if let Some(index) = d.iter().position(|d| d.to_f64() < 0.0) {
+            return Err(Error::at(Status::Argument, Argument::Distance, index, d[index].to_f64()));
+        }
+        check_length(Argument::Phi, phi.len(), d.len())?;
+        if let Some(dphi) = &dphi {
+            check_length(Argument::PhiSlope, dphi.len(), d.len())?;
+        }
+        let weights = AtTime { kernel: self.kernel(), t };
+        let radial = Exact { kernel: self.kernel(), offset: weights.offset(), weights };
+        for first in (0..d.len()).step_by(R::Lanes::WIDTH) {
+            let chunk = Chunk { first, count: R::Lanes::WIDTH.min(d.len() - first) };
+            let [mut distance, mut value, mut slope] = [[R::Lanes::zero()]; 3];
+            chunk.load(d, &mut distance, 1);
+            radial.value_slope(&distance, &mut value, &mut slope);
+            chunk.store(&value, phi, 1);
+            if let Some(dphi) = dphi.as_deref_mut() {
+                chunk.store(&slope, dphi, 1);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_time<R: Real>(t: R) -> Result<(), Error> {
+    let value = t.to_f64();
+    if !value.is_finite() {
+        return Err(Error::new(Status::NonFinite, Argument::Time, value));
+    }
+    if !(0.0..=1.0).contains(&value) {
+        return Err(Error::new(Status::Argument, Argument::Time, value));
+    }
+    Ok(())
+}
