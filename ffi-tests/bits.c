@@ -18,7 +18,7 @@ enum {
     MAX_RADIAL = 20,
     MAX_TIME = 5,
     NAME_LENGTH = 80,
-    MEMORY = 1 << 18
+    MEMORY = 1 << 22
 };
 
 static const uint64_t SEED = 20200605;
@@ -48,7 +48,12 @@ static const char *const STAGES[] = {
 
 static void rk4(eqf_config *config)
 {
-    (void)config; /* the initial configuration: 20 steps */
+    (void)config; /* the initial configuration: 20 steps, compiled radial functions */
+}
+
+static void exact(eqf_config *config)
+{
+    config->radial = EQF_RADIAL_EXACT;
 }
 
 static void dopri5(eqf_config *config)
@@ -62,7 +67,7 @@ static void dopri5(eqf_config *config)
 static const struct configuration {
     const char *name;
     void (*edit)(eqf_config *config);
-} CONFIGURATIONS[] = {{"rk4", rk4}, {"dopri5", dopri5}};
+} CONFIGURATIONS[] = {{"rk4", rk4}, {"exact", exact}, {"dopri5", dopri5}};
 
 static double weights[MAX_TIME * MAX_RADIAL], bias[MAX_TIME], importance[MAX_RADIAL];
 static double mu[MAX_RADIAL], gamma_radial[MAX_RADIAL], mu_time[MAX_TIME], gamma_time[MAX_TIME];
@@ -95,11 +100,15 @@ static const struct basis {
     int32_t basis;
 } BASES[] = {{"gaussian", EQF_BASIS_GAUSSIAN}, {"normalized", EQF_BASIS_NORMALIZED}};
 
+/* The instruction sets by number: a line is about the best one, and all others that the machine has must agree. */
+static const char *const INSTRUCTION_SETS[] = {NULL, "scalar", "baseline", "avx2", "avx512"};
+
 /* How a stage gets its plan; a stage that needs none has no configuration and no basis. */
 struct setting {
     const struct system *system;
     const struct configuration *configuration;
     const struct basis *basis;
+    uint32_t isa;
 };
 
 static int32_t make_model(const struct setting *setting, eqf_model *model)
@@ -146,7 +155,7 @@ static const char *describe(const char *complaint, const char *stage, const char
                             const struct setting *setting)
 {
     static char name[NAME_LENGTH];
-    const char *words[6];
+    const char *words[7];
     size_t length = 0, i;
     words[0] = complaint;
     words[1] = stage;
@@ -154,6 +163,7 @@ static const char *describe(const char *complaint, const char *stage, const char
     words[3] = setting->configuration ? setting->configuration->name : NULL;
     words[4] = setting->system->name;
     words[5] = setting->basis ? setting->basis->name : NULL;
+    words[6] = INSTRUCTION_SETS[setting->isa];
     for (i = 0; i < sizeof words / sizeof *words; i++) {
         const char *next = words[i];
         if (next && length && length + 1 < NAME_LENGTH) name[length++] = ' ';
@@ -203,7 +213,7 @@ static void complain(struct run *run, const char *name, uint64_t number)
 #include "bits_precision.h"
 
 /* Gives `line` the hash of every stage, then that of all; returns 0, or 1 if a call failed, a result is not finite, or
- * a sample depends on its batch, which `line` also hears of. */
+ * a sample depends on its batch or on the instruction set, which `line` also hears of. */
 int eqf_bits(eqf_bits_line line)
 {
     struct run run = {NULL, 0, 0};

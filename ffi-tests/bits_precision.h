@@ -75,7 +75,8 @@ static uint64_t F(hash_outputs)(const struct setting *setting, size_t n, int *fi
     return F(hash_reals)(hash, F(all_numbers), n, finite);
 }
 
-static void F(run_stage)(struct run *run, enum stage stage, const struct setting *setting, const F(eqf_plan) *plan)
+static uint64_t F(run_stage)(struct run *run, enum stage stage, const struct setting *setting,
+                             const F(eqf_plan) *plan)
 {
     const char *const name = STAGES[stage];
     int finite = 1;
@@ -92,6 +93,7 @@ static void F(run_stage)(struct run *run, enum stage stage, const struct setting
     if (status) complain(run, describe("failed:", name, PRECISION, setting), (uint64_t)status);
     run->total = hash_bits(run->total, hash, 8);
     run->line(describe(NULL, name, PRECISION, setting), hash);
+    return hash;
 }
 
 static int32_t F(make_plan)(const struct setting *setting, F(eqf_plan) **plan)
@@ -104,34 +106,57 @@ static int32_t F(make_plan)(const struct setting *setting, F(eqf_plan) **plan)
     if (!status) status = eqf_config_init(&config, sizeof config);
     if (status) return status;
     setting->configuration->edit(&config);
+    config.isa = setting->isa;
     status = F(eqf_plan_extent)(&model, &config, &extent, NULL);
     if (status) return status;
     memory = align(plan_memory, extent, &status);
     return status ? status : F(eqf_plan_init)(memory, extent.size, &model, &config, plan, NULL);
 }
 
+/* Compares the stages on every instruction set that the machine has with the hashes of the best one. */
+static void F(run_instruction_sets)(struct run *run, struct setting setting, const uint64_t *hashes)
+{
+    for (setting.isa = EQF_ISA_SCALAR; setting.isa <= EQF_ISA_AVX512; setting.isa++) {
+        F(eqf_plan) *plan = NULL;
+        int stage, finite = 1;
+        int32_t status = F(make_plan)(&setting, &plan);
+        if (status == EQF_ERROR_UNSUPPORTED && setting.isa != EQF_ISA_SCALAR) continue;
+        for (stage = STAGE_SAMPLE; !status && stage <= STAGE_LOG_PROB; stage++) {
+            uint64_t hash;
+            status = F(compute_batches)((enum stage)stage, &setting, plan, SAMPLES, SAMPLES);
+            hash = F(hash_outputs)(&setting, SAMPLES, &finite);
+            if (!status && hash != hashes[stage])
+                complain(run, describe("other bits:", STAGES[stage], PRECISION, &setting), hash);
+        }
+        if (status) complain(run, describe("failed:", "plan", PRECISION, &setting), (uint64_t)status);
+    }
+}
+
 static void F(run_plan)(struct run *run, const struct setting *setting)
 {
     F(eqf_plan) *plan = NULL;
+    uint64_t hashes[STAGE_LOG_PROB + 1];
     int stage;
     int32_t status = F(make_plan)(setting, &plan);
     if (status) {
         complain(run, describe("failed:", "plan", PRECISION, setting), (uint64_t)status);
         return;
     }
-    for (stage = STAGE_SAMPLE; stage <= STAGE_LOG_PROB; stage++) F(run_stage)(run, (enum stage)stage, setting, plan);
+    for (stage = STAGE_SAMPLE; stage <= STAGE_LOG_PROB; stage++)
+        hashes[stage] = F(run_stage)(run, (enum stage)stage, setting, plan);
+    F(run_instruction_sets)(run, *setting, hashes);
 }
 
 static void F(run_system)(struct run *run, const struct system *system)
 {
     const size_t reals = SAMPLES * system->n_particles * system->dimension;
-    struct setting setting = {NULL, NULL, NULL};
+    struct setting setting = {NULL, NULL, NULL, EQF_ISA_BEST};
     size_t i, j;
     int stage;
     setting.system = system;
     for (i = 0; i < reals; i++) F(all_inputs)[i] = (REAL)scattered((uint32_t)i) / 256;
     for (stage = STAGE_PRIOR; stage <= STAGE_LENNARD_JONES; stage++)
-        F(run_stage)(run, (enum stage)stage, &setting, NULL);
+        (void)F(run_stage)(run, (enum stage)stage, &setting, NULL);
     for (i = 0; i < sizeof CONFIGURATIONS / sizeof *CONFIGURATIONS; i++) {
         for (j = 0; j < sizeof BASES / sizeof *BASES; j++) {
             setting.configuration = &CONFIGURATIONS[i];

@@ -5,8 +5,8 @@ mod common;
 use common::Golden;
 use common::cases::narrow;
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Model, Plan, read_model, write_model, written_length};
-use eqflow::lanes::{Lanes, Real};
+use eqflow::flow::{Block, Config, Model, Plan, RadialPath, read_model, write_model, written_length};
+use eqflow::lanes::{Isa, Lanes, Real};
 use eqflow::mcmc::metropolis_step;
 use eqflow::particles::{prior_log_prob, remove_com};
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
@@ -82,7 +82,8 @@ struct Arrays<R> {
 fn plan_calls<R: Real>(model: &Model<'_>, config: Config, arrays: &mut Arrays<R>) {
     let extent = assert_none("extent", || Plan::<R, ()>::extent(model, &config).unwrap());
     let mut memory = vec![Block::default(); extent];
-    let plan = assert_none("plan", || Plan::<R, _>::new(model, &config, &mut memory[..]).unwrap());
+    let mut plan = assert_none("plan", || Plan::<R, _>::new(model, &config, &mut memory[..]).unwrap());
+    assert_none("regrid", || plan.regrid(&[0.0, 0.1, 0.4, 0.7, 1.0]).is_ok());
     let n = arrays.scalars.len();
     let extent = assert_none("workspace extent", || plan.workspace_extent(n).unwrap());
     let mut work = vec![Block::default(); extent];
@@ -98,13 +99,27 @@ fn plan_calls<R: Real>(model: &Model<'_>, config: Config, arrays: &mut Arrays<R>
         *x = -*x;
     }
     assert_none("radial", || plan.radial(t, x, moved, Some(more)).unwrap());
+    // An adaptive plan has no stages: an error, which allocates nothing either.
+    assert_none("stage phi", || plan.stage_phi(0, x, moved, Some(more)).is_ok());
     moved[0] = R::from_f64(f64::NAN);
     assert_none("an error", || plan.forward(moved, x, None, &mut work).unwrap_err());
 }
 
+/// Compiled, exact and adaptive plans on every instruction set.
+fn configurations() -> Vec<Config> {
+    let plain = [
+        Config::rk4(4).with_radial(RadialPath::Compiled),
+        Config::rk4(4).with_radial(RadialPath::Exact),
+        Config::dopri5(1e-4, 1e-4),
+    ];
+    let available = Isa::ALL.into_iter().filter(|isa| isa.is_available());
+    let chosen = available.flat_map(|isa| plain.map(|config| config.with_isa(isa)));
+    chosen.chain([Config::rk4(4)]).collect()
+}
+
 fn check_plans<R: Real>() {
     for golden in Golden::all() {
-        for config in [Config::rk4(4), Config::dopri5(1e-4, 1e-4)] {
+        for config in configurations() {
             let x = narrow::<R>(&golden.array("density.x"));
             let n = x.len() / golden.shape.coordinates();
             let mut arrays = Arrays { moved: x.clone(), scalars: narrow(&vec![0.0; n]), more: x.clone(), x };

@@ -7,7 +7,7 @@ mod common;
 
 use common::c::{compile, root, succeed};
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Model, Plan, Reals};
+use eqflow::flow::{Block, Config, Model, Plan, RadialPath, Reals};
 use eqflow::radial::Basis;
 use std::path::PathBuf;
 use std::process::Command;
@@ -81,8 +81,8 @@ fn hash(values: impl Iterator<Item = f64>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-fn hash_of_samples(model: &Model<'_>) -> u64 {
-    let plan: Plan<f64, Vec<Block>> = Plan::allocate(model, &Config::default()).unwrap();
+fn hash_of_samples(model: &Model<'_>, config: Config) -> u64 {
+    let plan: Plan<f64, Vec<Block>> = Plan::allocate(model, &config).unwrap();
     let mut samples = vec![0.0; SAMPLES * plan.shape().coordinates()];
     let mut log_prob = vec![0.0; SAMPLES];
     let mut work = plan.allocate_workspace(SAMPLES).unwrap();
@@ -97,9 +97,15 @@ fn rust_draws_the_same_samples() {
     let lj5 = (Parameters::new(11, 3), Shape { particles: 5, dimension: 3 }, false);
     for (system, (parameters, shape, extras)) in [("dw4", dw4), ("lj5", lj5)] {
         for (name, basis) in [("gaussian", Basis::Gaussian), ("normalized", Basis::Normalized)] {
-            let hash = hash_of_samples(&parameters.model(shape, basis, extras));
-            let line = format!("sample f64 rk4 {system} {name} {hash:016x}");
-            assert!(committed.lines().any(|committed| committed == line), "{line} is not in bits.expected");
+            let model = parameters.model(shape, basis, extras);
+            for (configuration, radial) in [("rk4", RadialPath::Compiled), ("exact", RadialPath::Exact)] {
+                let hash = hash_of_samples(&model, Config::default().with_radial(radial));
+                let line = format!("sample f64 {configuration} {system} {name} {hash:016x}");
+                assert!(
+                    committed.lines().any(|committed| committed == line),
+                    "{line} is not in bits.expected"
+                );
+            }
         }
     }
 }

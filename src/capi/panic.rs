@@ -14,11 +14,14 @@ fn stop(_: &PanicInfo<'_>) -> ! {
     unsafe {
         core::arch::asm!("udf #0", options(noreturn, nomem, nostack))
     }
+    #[cfg(target_arch = "wasm32")]
+    core::arch::wasm32::unreachable();
     #[cfg(not(any(
         target_arch = "x86",
         target_arch = "x86_64",
         target_arch = "aarch64",
-        target_arch = "arm"
+        target_arch = "arm",
+        target_arch = "wasm32"
     )))]
     loop {
         core::hint::spin_loop();

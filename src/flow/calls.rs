@@ -2,12 +2,11 @@
 
 use super::batch::{Execute, Execution, Job, Piece};
 use super::input::{check_finite, check_length};
-use super::operations::{Chunk, Draw, FieldAt, LogProb, Map, Operation};
+use super::operations::{Draw, FieldAt, LogProb, Map, Operation};
 use super::plan::Plan;
 use crate::error::{Argument, Error, Status};
 use crate::integrate::rk4::Direction;
-use crate::lanes::{Block, Lanes, Real};
-use crate::radial::{AtTime, Exact, Radial};
+use crate::lanes::{Block, Real};
 use core::ops::Deref;
 
 /// The calls of a plan on a batch, on several threads: [`Plan::on_threads`] and `Plan::parallel` give them.
@@ -210,38 +209,9 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
     ) -> Result<(), Error> {
         self.calls(work).field(t, x, v, div)
     }
-
-    /// phi(d, t) and its derivative in d for each distance `d >= 0` at time `t` in [0, 1]; needs no workspace.
-    ///
-    /// # Errors
-    /// As [`Plan::forward`], and [`Status::Argument`] for `t` and negative distances.
-    pub fn radial(&self, t: R, d: &[R], phi: &mut [R], mut dphi: Option<&mut [R]>) -> Result<(), Error> {
-        check_time(t)?;
-        check_finite(Argument::Distance, d)?;
-        if let Some(index) = d.iter().position(|d| d.to_f64() < 0.0) {
-            return Err(Error::at(Status::Argument, Argument::Distance, index, d[index].to_f64()));
-        }
-        check_length(Argument::Phi, phi.len(), d.len())?;
-        if let Some(dphi) = &dphi {
-            check_length(Argument::PhiSlope, dphi.len(), d.len())?;
-        }
-        let weights = AtTime { kernel: self.kernel(), t };
-        let radial = Exact { kernel: self.kernel(), offset: weights.offset(), weights };
-        for first in (0..d.len()).step_by(R::Lanes::WIDTH) {
-            let chunk = Chunk { first, count: R::Lanes::WIDTH.min(d.len() - first) };
-            let [mut distance, mut value, mut slope] = [[R::Lanes::zero()]; 3];
-            chunk.load(d, &mut distance, 1);
-            radial.value_slope(&distance, &mut value, &mut slope);
-            chunk.store(&value, phi, 1);
-            if let Some(dphi) = dphi.as_deref_mut() {
-                chunk.store(&slope, dphi, 1);
-            }
-        }
-        Ok(())
-    }
 }
 
-fn check_time<R: Real>(t: R) -> Result<(), Error> {
+pub(super) fn check_time<R: Real>(t: R) -> Result<(), Error> {
     let value = t.to_f64();
     if !value.is_finite() {
         return Err(Error::new(Status::NonFinite, Argument::Time, value));

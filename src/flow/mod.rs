@@ -15,6 +15,7 @@ mod layout;
 mod model;
 mod operations;
 mod plan;
+mod radial_values;
 mod threads;
 mod transport;
 

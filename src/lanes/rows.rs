@@ -47,11 +47,13 @@ impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
         (self.rows.len() - 1) as u64
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn low_bits(&self) -> u32 {
         self.low_bits
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn base(&self) -> u64 {
         self.base

@@ -95,18 +95,24 @@ pub struct Cell {
 
 /// No table has more cells: 4 MiB a stage.
 const MOST_CELLS: usize = 1 << 16;
+/// The least regulariser beside which Gaussians may be cut off at 2^-900 = 1e-271 unnoticed.
+const LEAST_EPS: f64 = 1e-250;
 /// Scales that are tried: 2^(k/SUBDIVISION) / end for k below [`SCALES`].
 const SUBDIVISION: usize = 4;
 const SCALES: usize = 33;
 
 impl Cells {
     /// The fewest cells that interpolate phi to `tolerance` (of its largest magnitude), by an estimate of what the
-    /// Gaussians demand everywhere; `None` where they would be too many.
+    /// Gaussians demand everywhere; `None` where they would be too many, and for the normalised basis without a
+    /// regulariser: phi has kinks there, where Gaussians are cut off, that no check of a few points is sure to see.
     pub fn choose<V: Lanes<Real = f64>, F: Fn(usize) -> [f64; 2]>(
         gaussians: &Gaussians<F>,
         tolerance: f64,
         precision: RadialPrecision,
     ) -> Option<Cells> {
+        if gaussians.basis == Basis::Normalized && gaussians.eps < LEAST_EPS {
+            return None;
+        }
         let degree = Degree::for_tolerance(tolerance);
         let (end, width) = (end(gaussians, tolerance), degree.width_for(tolerance));
         let scales: [f64; SCALES] = core::array::from_fn(|k| {
@@ -181,8 +187,9 @@ fn end<F: Fn(usize) -> [f64; 2]>(gaussians: &Gaussians<F>, tolerance: f64) -> f6
 /// Calls `visit(d, bandwidth)` at points that cover `[0, end]`: the bandwidth of a single Gaussian that would be
 /// as hard to interpolate as phi is at d.
 ///
-/// The points are the steps of half a bandwidth, and for the normalised basis also the crossings at which one
-/// Gaussian takes over from the next or from the regulariser.
+/// The points are the steps of half a bandwidth, every Gaussian's centre and the end of its reach, which steps might
+/// leap over, and for the normalised basis also the crossings at which one Gaussian takes over from the next or from
+/// the regulariser.
 fn for_each_point<V: Lanes<Real = f64>, F: Fn(usize) -> [f64; 2]>(
     gaussians: &Gaussians<F>,
     end: f64,
@@ -225,6 +232,9 @@ fn for_each_candidate<F: Fn(usize) -> [f64; 2]>(
             }
         }
         d += if step < end / 4096.0 { end / 4096.0 } else { step };
+    }
+    for [mean, gamma] in gaussians.iter() {
+        [mean, mean + 4.99 * gamma].into_iter().filter(|&d| d > 0.0 && d < end).for_each(&mut visit);
     }
     if gaussians.basis == Basis::Gaussian {
         return;

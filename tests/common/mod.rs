@@ -3,6 +3,8 @@
 
 pub mod c;
 pub mod cases;
+#[cfg(feature = "std")]
+pub mod models;
 
 use eqflow::field::Shape;
 use eqflow::flow::{Model, Reals};
