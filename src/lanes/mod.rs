@@ -4,9 +4,15 @@
 //! looks at its neighbours (there is no horizontal operation), so a sample's bits do not depend on which other
 //! samples share the vector, on the batch size, or on the instruction set.
 //!
-//! From the `wide` crate only loads, `+ - * /`, `sqrt`, comparisons, bit selection and integer shifts are
-//! used: these are exact or correctly rounded everywhere. Its `mul_add`, `exp`, `reduce_*`, `min` and `max`
-//! differ between builds and are never called.
+//! [`Isa`] chooses the instruction set at run time: a job that is generic over its vectors ([`Vectorized`]) runs on
+//! those of the best set that the processor has, and its loops, inside of [`Lanes::vectorize`], are compiled for it.
+//!
+//! What is taken from the `wide` crate: its `f64x4` and `f32x8`, as the vectors of [`Isa::Baseline`] (SSE2 on x86-64,
+//! NEON on aarch64, arrays elsewhere), and of those only loads, `+ - * /`, `sqrt`, comparisons, bit selection and
+//! integer shifts, which are exact or correctly rounded everywhere. What is not: its `mul_add`, `exp`, `reduce_*`,
+//! `min` and `max`, which differ between builds; and its AVX2 and AVX-512, because it chooses the instruction set when
+//! it is compiled. In one binary for any x86-64, a pair-evaluation of the compiled LJ-13 flow costs 16 cycles on
+//! `wide`'s SSE2, 10.3 on our AVX2 and 8.9 on our AVX-512 vectors (f64; 8.1, 3.6 and 3.6 in f32; Zen 4).
 
 mod block;
 mod exponential;

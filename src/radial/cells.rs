@@ -33,12 +33,14 @@ impl Degree {
     /// The cell width, in bandwidths gamma of a Gaussian, at which Chebyshev interpolation of a sum of them errs by
     /// `error` of its largest magnitude.
     ///
-    /// The interpolation error is 2 (h/4)^n/n! |g^(n)| with n = 4 and 8; the constants are what sums of overlapping
-    /// Gaussians with random weights show, times 3 for cubics and 20 (a width of 0.7) for septics.
-    fn width_for(self, error: f64) -> f64 {
-        match self {
-            Degree::Cubic => libm::sqrt(libm::sqrt(error / 6e-3)),
-            Degree::Septic => libm::sqrt(libm::sqrt(libm::sqrt(error / 2e-5))),
+    /// The interpolation error is 2 (h/4)^n/n! |phi^(n)| with n = 4 and 8; the constants are what sums of overlapping
+    /// Gaussians with random weights show, times 3. Quotients of them have larger high derivatives: those of the
+    /// logistic function with which one Gaussian takes over from another.
+    fn width_for(self, error: f64, basis: Basis) -> f64 {
+        match (self, basis) {
+            (Degree::Cubic, _) => libm::sqrt(libm::sqrt(error / 8e-3)),
+            (Degree::Septic, Basis::Gaussian) => libm::pow(error / 6e-6, 0.125),
+            (Degree::Septic, Basis::Normalized) => libm::pow(error / 6e-5, 0.125),
         }
     }
 }
@@ -114,7 +116,7 @@ impl Cells {
             return None;
         }
         let degree = Degree::for_tolerance(tolerance);
-        let (end, width) = (end(gaussians, tolerance), degree.width_for(tolerance));
+        let (end, width) = (end(gaussians, tolerance), degree.width_for(tolerance, gaussians.basis));
         let scales: [f64; SCALES] = core::array::from_fn(|k| {
             let scale = libm::exp2(k as f64 / SUBDIVISION as f64) / end;
             match precision {

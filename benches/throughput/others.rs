@@ -1,0 +1,162 @@
+//! Everything but forward passes: plan build, training step, Lennard-Jones forces, several threads.
+
+use crate::figures::{Case, Figure};
+use crate::models::{DW4, LJ13, LJ55, Parameters, STEPS, System, latent};
+use crate::timing::{self, Times};
+use eqflow::flow::{Block, Config, Plan, RadialPath};
+use eqflow::lanes::{Isa, Lanes, Real, Vectorized};
+use eqflow::potential::{LennardJones, Potential};
+use eqflow::radial::Basis;
+use eqflow::random::{Normals, Purpose, Stream};
+use eqflow::train::{
+    Batch, Discretisation, Group, Objective, Parameters as Trained, Penalties, loss_gradient,
+};
+use std::hint::black_box;
+
+/// What is measured, by name.
+struct Other {
+    name: String,
+    system: System,
+    batch: usize,
+    run: Box<dyn Fn(&mut dyn FnMut(&mut dyn FnMut()))>,
+}
+
+impl Case for Other {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn run_once(&self) {
+        (self.run)(&mut |work| work());
+    }
+
+    fn measure(&self, _: &[f64; 2]) -> Figure {
+        let mut seconds = Times::default();
+        (self.run)(&mut |work| [_, seconds] = timing::measure(work));
+        let (system, shape) = self.system;
+        let (name, particles, batch) = (self.name(), shape.particles, self.batch);
+        Figure { name, system, particles, batch, seconds, ticks: None, of_peak: None }
+    }
+}
+
+pub fn cases() -> Vec<Box<dyn Case>> {
+    let mut cases: Vec<Box<dyn Case>> = Vec::new();
+    for system in [DW4, LJ13] {
+        for basis in [Basis::Gaussian, Basis::Normalized] {
+            cases.push(plan_build::<f64>(system, basis, "f64"));
+            cases.push(plan_build::<f32>(system, basis, "f32"));
+        }
+        for (path, radial) in [("exact", RadialPath::Exact), ("auto", RadialPath::Auto { samples: 0 })] {
+            cases.push(training_step::<f64>(system, radial, format!("f64-{path}")));
+            cases.push(training_step::<f32>(system, radial, format!("f32-{path}")));
+        }
+    }
+    for system in [LJ13, LJ55] {
+        cases.push(forces::<f64>(system, "f64"));
+        cases.push(forces::<f32>(system, "f32"));
+    }
+    let most = std::thread::available_parallelism().map_or(1, usize::from);
+    for threads in (0..).map(|k| 1 << k).take_while(|&t| t <= most) {
+        for system in [DW4, LJ13] {
+            cases.push(on_threads(system, threads));
+        }
+    }
+    cases
+}
+
+/// Into memory that is there already: compiling at 1e-12 or, in single precision, 1e-7.
+fn plan_build<R: Real>(system: System, basis: Basis, precision: &str) -> Box<dyn Case> {
+    let which = if basis == Basis::Gaussian { "gaussian" } else { "normalized" };
+    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+        let parameters = Parameters::new();
+        let model = parameters.model(basis, system.1);
+        let config = Config::rk4(STEPS).with_radial(RadialPath::Compiled);
+        let mut memory =
+            vec![Block::default(); Plan::<R, ()>::extent(&model, &config).expect("a valid model")];
+        timer(&mut || {
+            black_box(Plan::<R, _>::new(&model, &config, &mut memory[..]).expect("a valid model"));
+        });
+    };
+    Box::new(Other {
+        name: format!("plan-{}-{which}-{precision}", system.0),
+        system,
+        batch: 0,
+        run: Box::new(run),
+    })
+}
+
+/// Loss and exact gradient of a minibatch of 64 on one thread.
+fn training_step<R: Real>(system: System, radial: RadialPath, variant: String) -> Box<dyn Case> {
+    const BATCH: usize = 64;
+    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+        let shape = system.1;
+        let mut parameters = Trained::identity(Basis::Normalized, shape, (50, 16.0, 0.5), (10, 0.3));
+        let mut normals = Normals::new(Stream::new(1, Purpose::Prior, 0));
+        parameters.group_mut(Group::Weights).iter_mut().for_each(|w| *w = 0.01 * normals.next_normal());
+        let samples = latent::<R>(BATCH * shape.coordinates());
+        let indices: Vec<usize> = (0..BATCH).collect();
+        let nodes: Vec<f64> = (0..=STEPS).map(|k| k as f64 / STEPS as f64).collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+        timer(&mut || {
+            pool.install(|| {
+                let batch = Batch { samples: &samples, indices: &indices };
+                let penalties = Penalties { kinetic: 0.0, step_error: 1.0 };
+                let discretisation = Discretisation::new(&nodes).with_radial(radial);
+                let objective = Objective::MaximumLikelihood;
+                black_box(loss_gradient::<R>(&parameters, &discretisation, &objective, penalties, batch))
+                    .expect("a valid model");
+            });
+        });
+    };
+    let name = format!("training-{}-{variant}-{BATCH}", system.0);
+    Box::new(Other { name, system, batch: BATCH, run: Box::new(run) })
+}
+
+/// Lennard-Jones energies and gradients on the best instruction set.
+fn forces<R: Real>(system: System, precision: &str) -> Box<dyn Case> {
+    const BATCH: usize = 1024;
+    struct Energies<'a, R> {
+        system: System,
+        timer: &'a mut dyn FnMut(&mut dyn FnMut()),
+        potential: LennardJones<R>,
+    }
+    impl<R: Real> Vectorized<R> for Energies<'_, R> {
+        type Output = ();
+        fn run<V: Lanes<Real = R>>(self) {
+            let shape = self.system.1;
+            let groups = BATCH / V::WIDTH;
+            let positions = latent::<R>(BATCH * shape.coordinates());
+            let x: Vec<V> = positions.chunks_exact(V::WIDTH).map(|c| V::from_fn(|i| c[i])).collect();
+            let mut gradient = x.clone();
+            (self.timer)(&mut || {
+                for g in 0..groups {
+                    let at = g * shape.coordinates()..(g + 1) * shape.coordinates();
+                    black_box(self.potential.energy(shape, &x[at.clone()], Some(&mut gradient[at])));
+                }
+            });
+        }
+    }
+    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+        Isa::best().run(Energies::<R> { system, timer, potential: LennardJones::lj13() });
+    };
+    let name = format!("forces-{}-{precision}-{BATCH}", system.0);
+    Box::new(Other { name, system, batch: BATCH, run: Box::new(run) })
+}
+
+/// A forward pass on a pool of so many threads.
+fn on_threads(system: System, threads: usize) -> Box<dyn Case> {
+    const BATCH: usize = 65536;
+    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+        let parameters = Parameters::new();
+        let model = parameters.model(Basis::Normalized, system.1);
+        let plan: Plan<f64, Vec<Block>> = Plan::allocate(&model, &Config::rk4(STEPS)).expect("a valid model");
+        let z = latent::<f64>(BATCH * system.1.coordinates());
+        let (mut x, mut log_det) = (z.clone(), vec![0.0; BATCH]);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        timer(&mut || {
+            pool.install(|| plan.parallel().forward(&z, &mut x, Some(&mut log_det)).expect("finite samples"));
+        });
+    };
+    let name = format!("threads-{}-f64-{BATCH}-on-{threads}", system.0);
+    Box::new(Other { name, system, batch: BATCH, run: Box::new(run) })
+}
