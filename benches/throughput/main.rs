@@ -66,10 +66,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("out/bench");
     std::fs::create_dir_all(folder)?;
     figures::write_csv(&folder.join("throughput.csv"), &figures)?;
-    if arguments.parts.is_empty() {
-        for path in picture::draw(folder, &figures, &peers)? {
-            println!("wrote {}", path.display());
-        }
+    for path in picture::draw(folder, &figures, &peers)? {
+        println!("wrote {}", path.display());
     }
     Ok(())
 }

@@ -13,12 +13,15 @@ use eqflow::train::{
 };
 use std::hint::black_box;
 
+/// Times the work that it is handed.
+type Timer<'a> = &'a mut dyn FnMut(&mut dyn FnMut());
+
 /// What is measured, by name.
 struct Other {
     name: String,
     system: System,
     batch: usize,
-    run: Box<dyn Fn(&mut dyn FnMut(&mut dyn FnMut()))>,
+    run: Box<dyn Fn(Timer<'_>)>,
 }
 
 impl Case for Other {
@@ -67,7 +70,7 @@ pub fn cases() -> Vec<Box<dyn Case>> {
 /// Into memory that is there already: compiling at 1e-12 or, in single precision, 1e-7.
 fn plan_build<R: Real>(system: System, basis: Basis, precision: &str) -> Box<dyn Case> {
     let which = if basis == Basis::Gaussian { "gaussian" } else { "normalized" };
-    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+    let run = move |timer: Timer<'_>| {
         let parameters = Parameters::new();
         let model = parameters.model(basis, system.1);
         let config = Config::rk4(STEPS).with_radial(RadialPath::Compiled);
@@ -88,7 +91,7 @@ fn plan_build<R: Real>(system: System, basis: Basis, precision: &str) -> Box<dyn
 /// Loss and exact gradient of a minibatch of 64 on one thread.
 fn training_step<R: Real>(system: System, radial: RadialPath, variant: String) -> Box<dyn Case> {
     const BATCH: usize = 64;
-    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+    let run = move |timer: Timer<'_>| {
         let shape = system.1;
         let mut parameters = Trained::identity(Basis::Normalized, shape, (50, 16.0, 0.5), (10, 0.3));
         let mut normals = Normals::new(Stream::new(1, Purpose::Prior, 0));
@@ -117,7 +120,7 @@ fn forces<R: Real>(system: System, precision: &str) -> Box<dyn Case> {
     const BATCH: usize = 1024;
     struct Energies<'a, R> {
         system: System,
-        timer: &'a mut dyn FnMut(&mut dyn FnMut()),
+        timer: Timer<'a>,
         potential: LennardJones<R>,
     }
     impl<R: Real> Vectorized<R> for Energies<'_, R> {
@@ -136,7 +139,7 @@ fn forces<R: Real>(system: System, precision: &str) -> Box<dyn Case> {
             });
         }
     }
-    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+    let run = move |timer: Timer<'_>| {
         Isa::best().run(Energies::<R> { system, timer, potential: LennardJones::lj13() });
     };
     let name = format!("forces-{}-{precision}-{BATCH}", system.0);
@@ -146,7 +149,7 @@ fn forces<R: Real>(system: System, precision: &str) -> Box<dyn Case> {
 /// A forward pass on a pool of so many threads.
 fn on_threads(system: System, threads: usize) -> Box<dyn Case> {
     const BATCH: usize = 65536;
-    let run = move |timer: &mut dyn FnMut(&mut dyn FnMut())| {
+    let run = move |timer: Timer<'_>| {
         let parameters = Parameters::new();
         let model = parameters.model(Basis::Normalized, system.1);
         let plan: Plan<f64, Vec<Block>> = Plan::allocate(&model, &Config::rk4(STEPS)).expect("a valid model");

@@ -138,14 +138,11 @@ pub fn distances<V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
     if shape.pairs() == 0 {
         return;
     }
-    V::vectorize(
-        #[inline(always)]
-        || match shape.dimension {
-            1 => pair_distances::<1, ANY, V>(shape, x, d),
-            2 => pair_distances::<2, ANY, V>(shape, x, d),
-            _ => pair_distances::<3, ANY, V>(shape, x, d),
-        },
-    );
+    match shape.dimension {
+        1 => distance_pass::<1, ANY, V>(shape, x, d),
+        2 => distance_pass::<2, ANY, V>(shape, x, d),
+        _ => distance_pass::<3, ANY, V>(shape, x, d),
+    }
 }
 
 /// In place of a number of particles that the compiler is to know: any. It unrolls the loops over few particles,
@@ -232,37 +229,14 @@ pub fn velocity_divergence<V: Lanes>(
     div: &mut [V],
     scratch: &mut PairScratch<'_, V>,
 ) {
-    match shape.particles {
-        2 => of_particles::<2, V>(shape, radial, x, v, div, scratch),
-        3 => of_particles::<3, V>(shape, radial, x, v, div, scratch),
-        4 => of_particles::<4, V>(shape, radial, x, v, div, scratch),
-        _ => of_particles::<ANY, V>(shape, radial, x, v, div, scratch),
-    }
-}
-
-fn of_particles<const N: usize, V: Lanes>(
-    shape: Shape,
-    radial: &impl Radial<V>,
-    x: &[V],
-    v: &mut [V],
-    div: &mut [V],
-    scratch: &mut PairScratch<'_, V>,
-) {
-    match shape.dimension {
-        1 => tiles::<1, N, V>(shape, radial, x, v, div, scratch),
-        2 => tiles::<2, N, V>(shape, radial, x, v, div, scratch),
-        _ => tiles::<3, N, V>(shape, radial, x, v, div, scratch),
-    }
-}
-
-fn tiles<const D: usize, const N: usize, V: Lanes>(
-    shape: Shape,
-    radial: &impl Radial<V>,
-    x: &[V],
-    v: &mut [V],
-    div: &mut [V],
-    scratch: &mut PairScratch<'_, V>,
-) {
+    let passes = match (shape.dimension, shape.particles) {
+        (1, _) => Passes::of::<1, ANY>(),
+        (2, 2) => Passes::of::<2, 2>(),
+        (2, 4) => Passes::of::<2, 4>(),
+        (2, _) => Passes::of::<2, ANY>(),
+        (_, 4) => Passes::of::<3, 4>(),
+        _ => Passes::of::<3, ANY>(),
+    };
     v.fill(V::zero());
     div.fill(V::zero());
     if shape.pairs() == 0 {
@@ -274,16 +248,45 @@ fn tiles<const D: usize, const N: usize, V: Lanes>(
         let pairs = div.len() * shape.pairs();
         let (distance, phi, slope) =
             (&mut scratch.distance[..pairs], &mut scratch.phi[..pairs], &mut scratch.slope[..pairs]);
-        V::vectorize(
-            #[inline(always)]
-            || pair_distances::<D, N, V>(shape, x, distance),
-        );
+        (passes.distances)(shape, x, distance);
         radial.value_slope(distance, phi, slope);
-        V::vectorize(
-            #[inline(always)]
-            || forces::<D, N, V>(shape, x, [distance, phi, slope], v, div),
-        );
+        (passes.forces)(shape, x, [distance, phi, slope], v, div);
     }
+}
+
+/// [`force_pass`]: positions, distances with phi and phi', velocities, divergences.
+type ForcePass<V> = fn(Shape, &[V], [&[V]; 3], &mut [V], &mut [V]);
+
+/// The passes before and after the radial function, for one dimension and number of particles.
+struct Passes<V> {
+    distances: fn(Shape, &[V], &mut [V]),
+    forces: ForcePass<V>,
+}
+
+impl<V: Lanes> Passes<V> {
+    fn of<const D: usize, const N: usize>() -> Self {
+        Passes { distances: distance_pass::<D, N, V>, forces: force_pass::<D, N, V> }
+    }
+}
+
+fn distance_pass<const D: usize, const N: usize, V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
+    V::vectorize(
+        #[inline(always)]
+        || pair_distances::<D, N, V>(shape, x, d),
+    );
+}
+
+fn force_pass<const D: usize, const N: usize, V: Lanes>(
+    shape: Shape,
+    x: &[V],
+    radials: [&[V]; 3],
+    v: &mut [V],
+    div: &mut [V],
+) {
+    V::vectorize(
+        #[inline(always)]
+        || forces::<D, N, V>(shape, x, radials, v, div),
+    );
 }
 
 /// Adds the pairs' forces to `v` and their divergence to `div`.

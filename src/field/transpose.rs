@@ -46,22 +46,28 @@ fn tiles<const D: usize, V: Lanes>(
     for (((x, v_bar), div_bar), x_bar) in inputs.zip(x_bar.chunks_mut(tile)) {
         let pairs = div_bar.len() * shape.pairs();
         let [distance, phi, slope, curvature, phi_bar, slope_bar] = scratch.first(pairs);
-        V::vectorize(
-            #[inline(always)]
-            || radial_cotangents::<D, V>(shape, [x, v_bar], div_bar, [distance, phi_bar, slope_bar]),
-        );
+        radial_cotangents::<D, V>(shape, [x, v_bar], div_bar, [distance, phi_bar, slope_bar]);
         radial(distance, [phi_bar, slope_bar], [phi, slope, curvature]);
         let radials = [distance, phi, slope, curvature, phi_bar, slope_bar].map(|values| &*values);
-        V::vectorize(
-            #[inline(always)]
-            || position_cotangents::<D, V>(shape, [x, v_bar], div_bar, radials, x_bar),
-        );
+        position_cotangents::<D, V>(shape, [x, v_bar], div_bar, radials, x_bar);
     }
 }
 
 /// Distances and the cotangents of phi and phi'.
-#[inline(always)]
 fn radial_cotangents<const D: usize, V: Lanes>(
+    shape: Shape,
+    inputs: [&[V]; 2],
+    div_bar: &[V],
+    outputs: [&mut [V]; 3],
+) {
+    V::vectorize(
+        #[inline(always)]
+        || radial_cotangents_lanes::<D, V>(shape, inputs, div_bar, outputs),
+    );
+}
+
+#[inline(always)]
+fn radial_cotangents_lanes<const D: usize, V: Lanes>(
     shape: Shape,
     [x, v_bar]: [&[V]; 2],
     div_bar: &[V],
@@ -92,8 +98,21 @@ fn radial_cotangents<const D: usize, V: Lanes>(
 }
 
 /// Adds r_bar of every pair to both partners.
-#[inline(always)]
 fn position_cotangents<const D: usize, V: Lanes>(
+    shape: Shape,
+    inputs: [&[V]; 2],
+    div_bar: &[V],
+    radials: [&[V]; 6],
+    x_bar: &mut [V],
+) {
+    V::vectorize(
+        #[inline(always)]
+        || position_cotangents_lanes::<D, V>(shape, inputs, div_bar, radials, x_bar),
+    );
+}
+
+#[inline(always)]
+fn position_cotangents_lanes<const D: usize, V: Lanes>(
     shape: Shape,
     [x, v_bar]: [&[V]; 2],
     div_bar: &[V],

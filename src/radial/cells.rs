@@ -99,7 +99,8 @@ pub struct Cell {
 const MOST_CELLS: usize = 1 << 16;
 /// The least regulariser beside which Gaussians may be cut off at 2^-900 = 1e-271 unnoticed.
 const LEAST_EPS: f64 = 1e-250;
-/// Scales that are tried: 2^(k/SUBDIVISION) / end for k below [`SCALES`].
+/// Scales that are tried: 2^(k/SUBDIVISION - 1) / end for k below [`SCALES`]; those up to 1 / end have a single octave,
+/// of which a part is used.
 const SUBDIVISION: usize = 4;
 const SCALES: usize = 33;
 
@@ -118,7 +119,7 @@ impl Cells {
         let degree = Degree::for_tolerance(tolerance);
         let (end, width) = (end(gaussians, tolerance), degree.width_for(tolerance, gaussians.basis));
         let scales: [f64; SCALES] = core::array::from_fn(|k| {
-            let scale = libm::exp2(k as f64 / SUBDIVISION as f64) / end;
+            let scale = libm::exp2(k as f64 / SUBDIVISION as f64 - 1.0) / end;
             match precision {
                 RadialPrecision::Double => scale,
                 RadialPrecision::Single => libm::exp2(libm::floor(libm::log2(scale))),

@@ -23,7 +23,7 @@ pub enum Objective<'a, V> {
 pub struct Penalties {
     /// Of the kinetic energy, the integral of |v|^2 over time.
     pub kinetic: f64,
-    /// Of the sum of the squared RK4 step errors ([`Penalty`]).
+    /// Of the sum of the squared RK4 step errors ([`crate::integrate::rk4::Penalty`]).
     pub step_error: f64,
 }
 
@@ -43,7 +43,7 @@ pub struct LossGradient {
     pub objective: f64,
     /// Mean of the weighted penalties.
     pub penalty: f64,
-    /// Gradient of objective + penalty in the trained coordinates ([`Group::ALL`]).
+    /// Gradient of objective + penalty in the trained coordinates ([`super::Group::ALL`]).
     pub gradient: Vec<f64>,
 }
 
