@@ -10,13 +10,15 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 const FONT: &str = "sans-serif";
-const COLORS: [RGBColor; 6] = [
+const COLORS: [RGBColor; 8] = [
     RGBColor(28, 100, 178),
     RGBColor(214, 96, 30),
     RGBColor(60, 140, 70),
     RGBColor(130, 80, 160),
     RGBColor(120, 120, 120),
     RGBColor(190, 150, 20),
+    RGBColor(20, 150, 160),
+    RGBColor(180, 40, 90),
 ];
 
 /// A named line of points.
