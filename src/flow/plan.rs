@@ -242,8 +242,8 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
     }
 
     /// How well the compiled radial functions meet the exact ones, before rounding to `R`; `None` where the plan
-    /// evaluates exactly. Checked at the left end of every cell, where the interpolation error is largest, at
-    /// every stage time.
+    /// evaluates exactly. Checked when the plan is built, at the left end of every cell, where the interpolation
+    /// error is largest, and at about 2 L of its stage times; [`Plan::regrid`] does not check again.
     pub fn table_accuracy(&self) -> Option<Accuracy> {
         self.accuracy
     }

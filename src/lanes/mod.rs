@@ -11,8 +11,8 @@
 //! NEON on aarch64, arrays elsewhere), and of those only loads, `+ - * /`, `sqrt`, comparisons, bit selection and
 //! integer shifts, which are exact or correctly rounded everywhere. What is not: its `mul_add`, `exp`, `reduce_*`,
 //! `min` and `max`, which differ between builds; and its AVX2 and AVX-512, because it chooses the instruction set when
-//! it is compiled. In one binary for any x86-64, a pair-evaluation of the compiled LJ-13 flow costs 16 cycles on
-//! `wide`'s SSE2, 10.3 on our AVX2 and 8.9 on our AVX-512 vectors (f64; 8.1, 3.6 and 3.6 in f32; Zen 4).
+//! it is compiled. In one binary for any x86-64, a pair-evaluation of the compiled LJ-13 flow costs 16.8 cycles on
+//! `wide`'s SSE2, 11.1 on our AVX2 and 10.4 on our AVX-512 vectors (f64; 11.7, 4.2 and 4.3 in f32; Zen 4).
 
 mod block;
 mod exponential;

@@ -13,7 +13,7 @@ pub const BLOCK: usize = 8;
 /// Vectors of nodes in a block of 8 coefficients a cell, one lane.
 const MOST_VECTORS: usize = BLOCK * 8;
 
-/// How well the polynomials meet F, over all stages: absolute, and what to compare it with.
+/// How well the polynomials meet F over the stages that are checked: absolute, and what to compare it with.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
     /// Largest difference in phi.
