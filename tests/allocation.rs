@@ -5,7 +5,9 @@ mod common;
 use common::Golden;
 use common::cases::narrow;
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Model, Plan, RadialPath, read_model, write_model, written_length};
+use eqflow::flow::{
+    Block, Config, Model, Plan, Precision, RadialPath, read_model, write_model, written_length,
+};
 use eqflow::lanes::{Isa, Lanes, Real};
 use eqflow::mcmc::metropolis_step;
 use eqflow::particles::{prior_log_prob, remove_com};
@@ -79,7 +81,7 @@ struct Arrays<R> {
     more: Vec<R>,
 }
 
-fn plan_calls<R: Real>(model: &Model<'_>, config: Config, arrays: &mut Arrays<R>) {
+fn plan_calls<R: Precision>(model: &Model<'_>, config: Config, arrays: &mut Arrays<R>) {
     let extent = assert_none("extent", || Plan::<R, ()>::extent(model, &config).unwrap());
     let mut memory = vec![Block::default(); extent];
     let mut plan = assert_none("plan", || Plan::<R, _>::new(model, &config, &mut memory[..]).unwrap());
@@ -117,7 +119,7 @@ fn configurations() -> Vec<Config> {
     chosen.chain([Config::rk4(4)]).collect()
 }
 
-fn check_plans<R: Real>() {
+fn check_plans<R: Precision>() {
     for golden in Golden::all() {
         for config in configurations() {
             let x = narrow::<R>(&golden.array("density.x"));

@@ -5,18 +5,18 @@ mod common;
 use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
 use eqflow::field::{PairScratch, Shape, transpose, velocity_divergence};
-use eqflow::flow::{Config, Integrator};
-use eqflow::lanes::{Lanes, Real, exp2_neg};
+use eqflow::flow::{Config, Integrator, Precision};
+use eqflow::lanes::{Lanes, exp2_neg};
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
 use eqflow::radial::{Basis, Exact, Kernel, PerLane, Radial, Shared};
 
 /// Exact: both types convert to f64 without rounding, and zero's sign counts.
-fn bits<R: Real>(values: &[R]) -> Vec<u64> {
+fn bits<R: Precision>(values: &[R]) -> Vec<u64> {
     values.iter().map(|v| v.to_f64().to_bits()).collect()
 }
 
 #[track_caller]
-fn assert_same<R: Real>(what: &str, got: &[R], want: &[R]) {
+fn assert_same<R: Precision>(what: &str, got: &[R], want: &[R]) {
     assert_eq!(got.len(), want.len(), "{what}: length");
     for (i, (g, w)) in bits(got).iter().zip(bits(want)).enumerate() {
         assert_eq!(*g, w, "{what}[{i}]: {} and {}", got[i], want[i]);
@@ -26,7 +26,7 @@ fn assert_same<R: Real>(what: &str, got: &[R], want: &[R]) {
 /// Every result of a call, sample by sample one after the other.
 type Call<R> = fn(&Flow<R>, &[R]) -> (Vec<R>, Vec<R>);
 
-fn calls<R: Real>() -> [(&'static str, Call<R>); 5] {
+fn calls<R: Precision>() -> [(&'static str, Call<R>); 5] {
     [
         ("forward", |flow, x| flow.forward(x)),
         ("inverse", |flow, x| flow.inverse(x)),
@@ -37,7 +37,7 @@ fn calls<R: Real>() -> [(&'static str, Call<R>); 5] {
 }
 
 /// Splits `x` into batches of `batch`, runs them apart, and joins what they return.
-fn in_batches<R: Real>(flow: &Flow<R>, call: Call<R>, x: &[R], batch: usize) -> (Vec<R>, Vec<R>) {
+fn in_batches<R: Precision>(flow: &Flow<R>, call: Call<R>, x: &[R], batch: usize) -> (Vec<R>, Vec<R>) {
     let mut joined = (Vec::new(), Vec::new());
     for part in x.chunks(batch * flow.plan.shape().coordinates()) {
         let (a, b) = call(flow, part);
@@ -47,7 +47,7 @@ fn in_batches<R: Real>(flow: &Flow<R>, call: Call<R>, x: &[R], batch: usize) -> 
     joined
 }
 
-fn check_batches<R: Real>(golden: &Golden, config: Config, n: usize) {
+fn check_batches<R: Precision>(golden: &Golden, config: Config, n: usize) {
     let flow = Flow::<R>::new(golden, config);
     let x = narrow::<R>(&latent(golden.shape, n, &mut Rng(21)));
     for (name, call) in calls::<R>() {
@@ -91,7 +91,7 @@ fn bits_do_not_depend_on_a_large_batch() {
     }
 }
 
-fn check_positions<R: Real>(golden: &Golden, config: Config) {
+fn check_positions<R: Precision>(golden: &Golden, config: Config) {
     let flow = Flow::<R>::new(golden, config);
     let coordinates = golden.shape.coordinates();
     let mut rng = Rng(23);
@@ -126,7 +126,7 @@ fn bits_do_not_depend_on_the_position_in_a_batch() {
     }
 }
 
-fn check_samples<R: Real>(golden: &Golden, config: Config) {
+fn check_samples<R: Precision>(golden: &Golden, config: Config) {
     let flow = Flow::<R>::new(golden, config);
     let coordinates = golden.shape.coordinates();
     let draw = |first: u64, n: usize| {
@@ -160,7 +160,7 @@ fn samples_depend_on_seed_and_index_alone() {
 }
 
 /// Runs `wide` once on a vector and `narrow` on each of its lanes, and compares all that they return.
-fn compare_widths<R: Real>(
+fn compare_widths<R: Precision>(
     what: &str,
     inputs: usize,
     rng: &mut Rng,
@@ -177,7 +177,7 @@ fn compare_widths<R: Real>(
     }
 }
 
-fn exponentials<R: Real>() {
+fn exponentials<R: Precision>() {
     let mut rng = Rng(31);
     for scale in [1e-8, 1.0, 50.0, 1200.0, 1e30] {
         let value = |rng: &mut Rng| scale * rng.unit();
@@ -193,7 +193,7 @@ struct Parameters<R> {
     arrays: [Vec<R>; 6],
 }
 
-impl<R: Real> Parameters<R> {
+impl<R: Precision> Parameters<R> {
     fn random(basis: Basis, m: usize, l: usize, rng: &mut Rng) -> Self {
         let mut positive = |n: usize, size: f64| -> Vec<f64> { (0..n).map(|_| size * rng.unit()).collect() };
         let [mean, scale] = [positive(m, 5.0), positive(m, 8.0)];
@@ -257,7 +257,7 @@ impl<R: Real> Parameters<R> {
     }
 }
 
-fn kernels<R: Real>() {
+fn kernels<R: Precision>() {
     let mut rng = Rng(32);
     for basis in [Basis::Gaussian, Basis::Normalized] {
         let parameters = Parameters::<R>::random(basis, 20, 4, &mut rng);
@@ -300,7 +300,7 @@ fn energy<V: Lanes>(shape: Shape, potential: &impl Potential<V>, x: &[V]) -> Vec
     gradient
 }
 
-fn potentials<R: Real>() {
+fn potentials<R: Precision>() {
     let mut rng = Rng(33);
     for (particles, dimension) in [(1, 2), (2, 1), (4, 2), (13, 3)] {
         let shape = Shape { particles, dimension };

@@ -5,8 +5,7 @@ mod common;
 use common::cases::{Flow, Rng, largest, largest_com, latent, narrow, widen};
 use common::{Golden, assert_close};
 use eqflow::field::Shape;
-use eqflow::flow::{Config, Model, Plan, Reals};
-use eqflow::lanes::Real;
+use eqflow::flow::{Config, Model, Plan, Precision, Reals};
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
 use eqflow::radial::Basis;
 
@@ -17,18 +16,18 @@ fn reshaped(golden: &Golden, particles: usize, dimension: usize) -> Model<'_> {
     Model { shape: Shape { particles, dimension }, ..golden.model() }
 }
 
-fn flow<R: Real>(model: &Model<'_>, config: Config) -> Flow<R> {
+fn flow<R: Precision>(model: &Model<'_>, config: Config) -> Flow<R> {
     Flow { plan: Plan::allocate(model, &config).unwrap() }
 }
 
-fn assert_finite<R: Real>(what: &str, values: &[R]) {
+fn assert_finite<R: Precision>(what: &str, values: &[R]) {
     for (i, v) in values.iter().enumerate() {
         assert!(v.is_finite(), "{what}[{i}] is {v}");
     }
 }
 
 /// Runs everything on `x` and checks that all of it is finite.
-fn assert_all_finite<R: Real>(what: &str, flow: &Flow<R>, x: &[R]) {
+fn assert_all_finite<R: Precision>(what: &str, flow: &Flow<R>, x: &[R]) {
     for (name, (a, b)) in [
         ("forward", flow.forward(x)),
         ("inverse", flow.inverse(x)),
@@ -40,7 +39,7 @@ fn assert_all_finite<R: Real>(what: &str, flow: &Flow<R>, x: &[R]) {
     }
 }
 
-fn single_particle<R: Real>() {
+fn single_particle<R: Precision>() {
     let golden = Golden::load("dw4_normalized");
     for dimension in 1..=3 {
         for config in [Config::rk4(5), ADAPTIVE] {
@@ -78,7 +77,7 @@ fn coincident(shape: Shape, all: bool, rng: &mut Rng) -> Vec<f64> {
     x
 }
 
-fn coincident_particles<R: Real>() {
+fn coincident_particles<R: Precision>() {
     let mut rng = Rng(2);
     for name in ["dw4_gaussian", "dw4_normalized"] {
         let golden = Golden::load(name);
@@ -134,7 +133,7 @@ fn all_particles_in_one_place_feel_nothing_and_diverge_by_phi_of_zero() {
     }
 }
 
-fn coincident_potentials<R: Real>() {
+fn coincident_potentials<R: Precision>() {
     for dimension in 1..=3 {
         let shape = Shape { particles: 3, dimension };
         let x = vec![R::from_f64(0.5); 3 * dimension];
@@ -156,7 +155,7 @@ fn potentials_of_coincident_particles_have_their_limit_and_no_gradient() {
 }
 
 /// Nearly coincident: the energy overflows, but neither it nor the gradient may become NaN.
-fn close_encounters<R: Real>(distances: &[f64]) {
+fn close_encounters<R: Precision>(distances: &[f64]) {
     let shape = Shape { particles: 3, dimension: 3 };
     for &d in distances {
         let x = narrow::<R>(&[0.0, 0.0, 0.0, d, 0.0, 0.0, 1.0, 1.0, 0.0]);
@@ -178,7 +177,7 @@ fn close_encounters_give_no_nan() {
 
 /// One particle far from the others. Beyond the last Gaussian phi is the constant phi(far), and
 /// v_i = phi(far) sum_j (x_i - x_j), div v = that of the near ones plus 2 (N - 1) D phi(far).
-fn far_particle<R: Real>(distances: &[f64], bar: f64) {
+fn far_particle<R: Precision>(distances: &[f64], bar: f64) {
     for golden in Golden::all() {
         let shape = golden.shape;
         let Shape { particles, dimension } = shape;
@@ -223,7 +222,7 @@ fn far_particles_see_the_constant_part_of_phi() {
 
 /// The log-density falls as |z|^2/2 and overflows to minus infinity where that square does, at about 1e154 (f64)
 /// and 1e19 (f32): there the gradient is lost, but neither the density nor another row.
-fn far_scores<R: Real>(finite: &[f64], overflowing: &[f64]) {
+fn far_scores<R: Precision>(finite: &[f64], overflowing: &[f64]) {
     for golden in Golden::all() {
         for config in [Config::rk4(4), ADAPTIVE] {
             let flow = Flow::<R>::new(&golden, config);
@@ -265,7 +264,7 @@ fn far_scores_stay_finite_until_the_square_overflows() {
     far_scores::<f32>(&[1e6, 1e18], &[1e25]);
 }
 
-fn far_radial<R: Real>(distances: &[f64]) {
+fn far_radial<R: Precision>(distances: &[f64]) {
     for golden in Golden::all() {
         let plan = Flow::<R>::new(&golden, Config::default()).plan;
         let (mut phi, mut slope) = ([R::default(); 2], [R::default(); 2]);
@@ -285,7 +284,7 @@ fn far_radial_functions_are_constant_up_to_the_largest_number() {
     far_radial::<f32>(&[1e7, 1e18, 1e25, f64::from(f32::MAX)]);
 }
 
-fn far_potentials<R: Real>(far: f64, overflowing: &[f64]) {
+fn far_potentials<R: Precision>(far: f64, overflowing: &[f64]) {
     let shape = Shape { particles: 3, dimension: 2 };
     let evaluate = |far: f64| {
         let x = narrow::<R>(&[far, 0.0, 0.0, 0.0, 0.0, 1.0]);
@@ -315,7 +314,7 @@ fn far_potentials_overflow_to_infinity_and_never_to_nan() {
     far_potentials::<f32>(1e6, &[1e12, 1e18, 1e25, 1e36]);
 }
 
-fn batches<R: Real>() {
+fn batches<R: Precision>() {
     let golden = Golden::load("dw4_normalized");
     let c = golden.shape.coordinates();
     for config in [Config::rk4(3), ADAPTIVE] {

@@ -6,8 +6,9 @@ use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
 use eqflow::error::{Argument, Error, Status};
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Integrator, Model, Plan, Reals, read_model, write_model, written_length};
-use eqflow::lanes::Real;
+use eqflow::flow::{
+    Block, Config, Integrator, Model, Plan, Precision, Reals, read_model, write_model, written_length,
+};
 use eqflow::potential::{DoubleWell, LennardJones};
 
 const ADAPTIVE: Config = Config::dopri5(1e-5, 1e-5);
@@ -29,7 +30,7 @@ struct Outputs<R> {
     scalars: Vec<R>,
 }
 
-impl<R: Real> Outputs<R> {
+impl<R: Precision> Outputs<R> {
     fn new(arrays: usize, scalars: usize) -> Self {
         let sentinel = R::from_f64(SENTINEL);
         Outputs { arrays: vec![sentinel; arrays], scalars: vec![sentinel; scalars] }
@@ -44,7 +45,7 @@ impl<R: Real> Outputs<R> {
 /// The calls that take configurations: name of the input, of the array output, of the scalars, and the call.
 type Call<R> = fn(&Flow<R>, &[R], &mut Outputs<R>, &mut [Block]) -> Result<(), Error>;
 
-fn calls<R: Real>() -> [([Argument; 3], Call<R>); 5] {
+fn calls<R: Precision>() -> [([Argument; 3], Call<R>); 5] {
     use Argument::{Divergence, Gradient, LogDet, LogProb, Velocity, X, Z};
     [
         ([Z, X, LogDet], |f, x, o, w| f.plan.forward(x, &mut o.arrays, Some(&mut o.scalars), w)),
@@ -57,7 +58,7 @@ fn calls<R: Real>() -> [([Argument; 3], Call<R>); 5] {
     ]
 }
 
-fn for_each_call<R: Real>(mut check: impl FnMut(&Flow<R>, &[R], [Argument; 3], Call<R>)) {
+fn for_each_call<R: Precision>(mut check: impl FnMut(&Flow<R>, &[R], [Argument; 3], Call<R>)) {
     let golden = Golden::load("dw4_normalized");
     let x = narrow::<R>(&latent(golden.shape, 6, &mut Rng(1)));
     for config in [Config::rk4(3), ADAPTIVE] {
@@ -68,7 +69,7 @@ fn for_each_call<R: Real>(mut check: impl FnMut(&Flow<R>, &[R], [Argument; 3], C
     }
 }
 
-fn non_finite_configurations<R: Real>() {
+fn non_finite_configurations<R: Precision>() {
     for_each_call::<R>(|flow, x, [input, array, _], call| {
         if input == array {
             return; // `sample` has no input
@@ -92,7 +93,7 @@ fn non_finite_configurations_are_named() {
     non_finite_configurations::<f32>();
 }
 
-fn wrong_lengths<R: Real>() {
+fn wrong_lengths<R: Precision>() {
     for_each_call::<R>(|flow, x, [input, array, scalar], call| {
         let run = |x: &[R], arrays: usize, scalars: usize, argument: Argument, value: usize| {
             let mut out = Outputs::new(arrays, scalars);
@@ -126,7 +127,7 @@ fn sentinels(blocks: usize) -> Vec<Block> {
     memory
 }
 
-fn short_memory<R: Real>() {
+fn short_memory<R: Precision>() {
     for_each_call::<R>(|flow, x, _, call| {
         let needed = flow.plan.workspace_extent(6).unwrap();
         for length in [0, 1, needed - 1] {
@@ -164,7 +165,7 @@ fn the_workspace_of_an_absurd_batch_is_an_error() {
     assert_error(result, Status::Shape, Argument::Count, 0, usize::MAX as f64);
 }
 
-fn bad_times_and_distances<R: Real>() {
+fn bad_times_and_distances<R: Precision>() {
     let golden = Golden::load("dw4_normalized");
     let flow = Flow::<R>::new(&golden, Config::rk4(3));
     let x = narrow::<R>(&latent(golden.shape, 2, &mut Rng(2)));
@@ -205,7 +206,7 @@ fn bad_times_and_distances_are_named() {
 }
 
 /// One configuration far out does not converge in the steps that the others need.
-fn step_limit<R: Real>() {
+fn step_limit<R: Precision>() {
     let golden = Golden::load("dw4_normalized");
     let needs = |x: &[R]| {
         (1..1000).find(|&max_steps| {

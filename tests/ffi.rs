@@ -107,7 +107,7 @@ fn model_file(model: &Model<'_>) -> Vec<u8> {
     bytes
 }
 
-trait Precision: Real {
+trait Precision: eqflow::flow::Precision {
     const NAME: &'static str;
     const TOLERANCE: f64;
     const ODE_TOLERANCE: f64;

@@ -13,7 +13,7 @@ struct Tolerance {
     ode: f64,
 }
 
-trait Precision: Real {
+trait Precision: eqflow::flow::Precision {
     const TOLERANCE: Tolerance;
     const ADAPTIVE: Config;
 }
@@ -40,7 +40,7 @@ fn zeros<R: Real>(n: usize) -> Vec<R> {
     vec![R::default(); n]
 }
 
-fn plan<R: Real>(golden: &Golden, config: Config) -> (Plan<R, Vec<Block>>, Vec<Block>) {
+fn plan<R: Precision>(golden: &Golden, config: Config) -> (Plan<R, Vec<Block>>, Vec<Block>) {
     let plan = Plan::allocate(&golden.model(), &config).unwrap();
     let work = plan.allocate_workspace(4).unwrap();
     (plan, work)

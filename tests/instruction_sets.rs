@@ -5,8 +5,8 @@ mod common;
 
 use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
-use eqflow::flow::{Config, RadialPath};
-use eqflow::lanes::{Isa, Real};
+use eqflow::flow::{Config, Precision, RadialPath};
+use eqflow::lanes::Isa;
 
 const COMPILED: Config = Config::rk4(2).with_radial(RadialPath::Compiled);
 const EXACT: Config = Config::rk4(2).with_radial(RadialPath::Exact);
@@ -19,7 +19,7 @@ const DISTINCT: usize = 3;
 type Bits = Vec<u64>;
 
 /// Distributes results (`[n][..]` each) over the samples.
-fn by_sample<R: Real>(n: usize, results: &[Vec<R>]) -> Vec<Bits> {
+fn by_sample<R: Precision>(n: usize, results: &[Vec<R>]) -> Vec<Bits> {
     let mut samples = vec![Bits::new(); n];
     for result in results {
         let row = result.len() / n;
@@ -31,14 +31,14 @@ fn by_sample<R: Real>(n: usize, results: &[Vec<R>]) -> Vec<Bits> {
 }
 
 /// Forward, inverse, and the log-density with its gradient, of a batch.
-fn maps<R: Real>(flow: &Flow<R>, x: &[R]) -> Vec<Bits> {
+fn maps<R: Precision>(flow: &Flow<R>, x: &[R]) -> Vec<Bits> {
     let ((y, log_det), (z, inverse_log_det), (log_prob, gradient)) =
         (flow.forward(x), flow.inverse(x), flow.score(x));
     by_sample(flow.count(x), &[y, log_det, z, inverse_log_det, log_prob, gradient])
 }
 
 /// Samples `first`, ... of a seed.
-fn draws<R: Real>(flow: &Flow<R>, first: usize, n: usize) -> Vec<Bits> {
+fn draws<R: Precision>(flow: &Flow<R>, first: usize, n: usize) -> Vec<Bits> {
     let (mut x, mut log_prob) =
         (vec![R::default(); n * flow.plan.shape().coordinates()], vec![R::default(); n]);
     flow.plan.sample(20, first as u64, &mut x, Some(&mut log_prob), &mut flow.work(n)).unwrap();
@@ -51,7 +51,7 @@ fn hash<'a>(bits: impl IntoIterator<Item = &'a Bits>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-fn check<R: Real>(name: &'static str, way: &str, config: Config, batches: &[usize]) {
+fn check<R: Precision>(name: &'static str, way: &str, config: Config, batches: &[usize]) {
     let golden = Golden::load(name);
     let coordinates = golden.shape.coordinates();
     // Of different size, so that adaptive steps differ.

@@ -8,8 +8,8 @@ use common::cases::{Flow, Rng, distance, largest, latent, narrow, widen};
 use common::models::Parameters;
 use eqflow::error::{Argument, Error, Status};
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Plan, RadialPath};
-use eqflow::lanes::{Isa, Real};
+use eqflow::flow::{Block, Config, Plan, Precision, RadialPath};
+use eqflow::lanes::Isa;
 use eqflow::radial::{Accuracy, Basis, Cells};
 
 const STEPS: usize = 2;
@@ -19,7 +19,7 @@ const STAGES: usize = 2 * STEPS + 1;
 const BETWEEN: f64 = 1.5;
 
 /// A unit in the last place of 1, halved: one rounding.
-fn rounding<R: Real>() -> f64 {
+fn rounding<R: Precision>() -> f64 {
     (0.5_f64).powi(R::MANTISSA_BITS as i32 + 1)
 }
 
@@ -27,23 +27,23 @@ fn config(tolerance: f64) -> Config {
     Config { table_tolerance: tolerance, ..Config::rk4(STEPS).with_radial(RadialPath::Compiled) }
 }
 
-fn compiled<R: Real>(parameters: &Parameters, tolerance: f64) -> Result<Plan<R, Vec<Block>>, Error> {
+fn compiled<R: Precision>(parameters: &Parameters, tolerance: f64) -> Result<Plan<R, Vec<Block>>, Error> {
     Plan::allocate(&parameters.model(), &config(tolerance))
 }
 
-fn exact<R: Real>(parameters: &Parameters) -> Plan<R, Vec<Block>> {
+fn exact<R: Precision>(parameters: &Parameters) -> Plan<R, Vec<Block>> {
     Plan::allocate(&parameters.model(), &Config::rk4(STEPS).with_radial(RadialPath::Exact)).unwrap()
 }
 
 /// phi and phi' at a stage.
-fn stage_phi<R: Real>(plan: &Plan<R, Vec<Block>>, stage: usize, d: &[R]) -> (Vec<R>, Vec<R>) {
+fn stage_phi<R: Precision>(plan: &Plan<R, Vec<Block>>, stage: usize, d: &[R]) -> (Vec<R>, Vec<R>) {
     let (mut phi, mut slope) = (vec![R::default(); d.len()], vec![R::default(); d.len()]);
     plan.stage_phi(stage, d, &mut phi, Some(&mut slope)).unwrap();
     (phi, slope)
 }
 
 /// The next floating-point number up (`by` = 1) or down (-1).
-fn neighbour<R: Real>(d: R, by: i64) -> R {
+fn neighbour<R: Precision>(d: R, by: i64) -> R {
     if d.to_f64() > 0.0 { R::from_bits(d.bits().wrapping_add_signed(by)) } else { d }
 }
 
@@ -54,13 +54,13 @@ fn cell(cells: &Cells, index: usize) -> (f64, f64) {
 }
 
 /// Points beyond the table's end.
-fn far<R: Real>() -> Vec<R> {
+fn far<R: Precision>() -> Vec<R> {
     let points = [1e3, 1e6, 1e18, 1e36, 1e150, 1e300, R::MAX.to_f64()];
     points.into_iter().filter(|&d| d <= R::MAX.to_f64()).map(R::from_f64).collect()
 }
 
 /// Zero, 20 points a cell, every boundary with its neighbours, and points far beyond the end.
-fn distances<R: Real>(cells: &Cells) -> Vec<R> {
+fn distances<R: Precision>(cells: &Cells) -> Vec<R> {
     let mut points = vec![R::from_f64(0.0)];
     for index in 0..=cells.count {
         let (start, width) = cell(cells, index);
@@ -91,7 +91,7 @@ impl Measured {
     }
 }
 
-fn measure<R: Real>(plan: &Plan<R, Vec<Block>>, reference: &Plan<f64, Vec<Block>>, d: &[R]) -> Measured {
+fn measure<R: Precision>(plan: &Plan<R, Vec<Block>>, reference: &Plan<f64, Vec<Block>>, d: &[R]) -> Measured {
     let mut measured = Measured::default();
     let wide = widen(d);
     for stage in 0..STAGES {
@@ -116,7 +116,7 @@ fn measure<R: Real>(plan: &Plan<R, Vec<Block>>, reference: &Plan<f64, Vec<Block>
 ///
 /// Rounding: in single precision the constant coefficient and the last addition of the polynomial round, half a unit
 /// in the last place each, and leave little to the others; in double precision so do the sums of the reference.
-fn check_accuracy<R: Real>(parameters: &Parameters, tolerance: f64) -> Option<f64> {
+fn check_accuracy<R: Precision>(parameters: &Parameters, tolerance: f64) -> Option<f64> {
     let what = format!("{} {} {tolerance:e}", parameters.name, R::MANTISSA_BITS);
     let plan = match compiled::<R>(parameters, tolerance) {
         Ok(plan) => plan,
@@ -179,7 +179,7 @@ fn check_accuracy<R: Real>(parameters: &Parameters, tolerance: f64) -> Option<f6
 }
 
 /// phi' is the derivative of the polynomials themselves, by central differences of the fourth order in a cell.
-fn check_slopes<R: Real>(what: &str, plan: &Plan<R, Vec<Block>>, cells: &Cells) {
+fn check_slopes<R: Precision>(what: &str, plan: &Plan<R, Vec<Block>>, cells: &Cells) {
     for index in (0..cells.count).step_by(cells.count.div_ceil(500)) {
         let (start, width) = cell(cells, index);
         // Steps and points that floating-point numbers hold exactly.
@@ -207,7 +207,7 @@ fn check_slopes<R: Real>(what: &str, plan: &Plan<R, Vec<Block>>, cells: &Cells) 
 }
 
 /// The largest difference of phi across a boundary of cells, beyond what its slope explains.
-fn largest_jump<R: Real>(plan: &Plan<R, Vec<Block>>, cells: &Cells) -> f64 {
+fn largest_jump<R: Precision>(plan: &Plan<R, Vec<Block>>, cells: &Cells) -> f64 {
     let boundary = |index| R::from_f64(cell(cells, index).0);
     let around = |index| [-2, -1, 0, 1, 2].map(|by| neighbour(boundary(index), by));
     let d: Vec<R> = (1..=cells.count).flat_map(around).collect();
@@ -226,7 +226,7 @@ fn largest_jump<R: Real>(plan: &Plan<R, Vec<Block>>, cells: &Cells) -> f64 {
 }
 
 /// Beyond the last cell phi is constant (but for a zero's sign), and its slope zero.
-fn check_end<R: Real>(what: &str, plan: &Plan<R, Vec<Block>>, cells: &Cells) {
+fn check_end<R: Precision>(what: &str, plan: &Plan<R, Vec<Block>>, cells: &Cells) {
     let (start, width) = cell(cells, cells.count);
     let mut d =
         vec![R::from_f64(start + 1e-3 * width), R::from_f64(start + width), R::from_f64(start + 2.0 * width)];
@@ -364,7 +364,7 @@ fn tables_follow_a_regrid() {
 
 #[test]
 fn the_instruction_set_decides_no_bit_of_a_table() {
-    fn check<R: Real>(parameters: &Parameters, tolerance: f64) {
+    fn check<R: Precision>(parameters: &Parameters, tolerance: f64) {
         let on = |isa| {
             let plan: Plan<R, Vec<Block>> =
                 Plan::allocate(&parameters.model(), &config(tolerance).with_isa(isa)).unwrap();
@@ -427,7 +427,7 @@ fn stage_phi_is_phi_at_that_time_and_names_what_is_wrong() {
     assert_eq!(fails(&adaptive, 0, &[1.0], 1, 1), (Status::Argument, Argument::Time));
 }
 
-fn wild_samples<R: Real>(extreme: f64, configs: &[Config]) {
+fn wild_samples<R: Precision>(extreme: f64, configs: &[Config]) {
     const N: usize = 67;
     for name in ["dw4_gaussian", "dw4_normalized", "lj13_normalized"] {
         let golden = Golden::load(name);
@@ -464,7 +464,7 @@ type Call<R> = fn(&Flow<R>, &[R]) -> (Vec<R>, Vec<R>);
 
 struct Calls<R>(std::marker::PhantomData<R>);
 
-impl<R: Real> Calls<R> {
+impl<R: Precision> Calls<R> {
     const ALL: [(&'static str, Call<R>); 3] = [
         ("forward", |flow, x| flow.forward(x)),
         ("inverse", |flow, x| flow.inverse(x)),
@@ -537,7 +537,7 @@ fn a_table_and_a_sum_flow_alike() {
     }
 }
 
-fn memory<R: Real>(config: Config) {
+fn memory<R: Precision>(config: Config) {
     for name in common::NAMES {
         let golden = Golden::load(name);
         let model = golden.model();
@@ -590,7 +590,7 @@ fn auto_compiles_for_many_samples_and_the_others_do_as_told() {
 }
 
 /// Bits of everything that a plan computes.
-fn bits<R: Real>(flow: &Flow<R>, x: &[R]) -> Vec<u64> {
+fn bits<R: Precision>(flow: &Flow<R>, x: &[R]) -> Vec<u64> {
     let mut all = Vec::new();
     for (_, call) in Calls::<R>::ALL {
         let (a, b) = call(flow, x);
@@ -599,7 +599,7 @@ fn bits<R: Real>(flow: &Flow<R>, x: &[R]) -> Vec<u64> {
     all
 }
 
-fn impossible<R: Real>() {
+fn impossible<R: Precision>() {
     for name in common::NAMES {
         let golden = Golden::load(name);
         // Too many cells, and (1e-16) more than rounding allows.

@@ -6,8 +6,7 @@ mod common;
 use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
 use eqflow::error::{Argument, Error, Status};
-use eqflow::flow::{Block, Config, Integrator, Plan, RadialPath};
-use eqflow::lanes::Real;
+use eqflow::flow::{Block, Config, Integrator, Plan, Precision, RadialPath};
 use rayon::ThreadPool;
 
 /// A call on a batch.
@@ -46,7 +45,7 @@ macro_rules! make {
 }
 
 /// The outputs of a call, as bits, and how it ended; they hold -7 before.
-fn run<R: Real>(
+fn run<R: Precision>(
     plan: &Plan<R, Vec<Block>>,
     call: Call,
     x: &[R],
@@ -68,12 +67,12 @@ fn pools() -> Vec<ThreadPool> {
     [1, 2, 3].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap()).into()
 }
 
-fn work_on_threads<R: Real>(plan: &Plan<R, Vec<Block>>, n: usize, threads: usize) -> Vec<Block> {
+fn work_on_threads<R: Precision>(plan: &Plan<R, Vec<Block>>, n: usize, threads: usize) -> Vec<Block> {
     vec![Block::default(); plan.workspace_extent_on_threads(n, threads).unwrap()]
 }
 
 /// Everywhere the same as from the serial call.
-fn compare<R: Real>(
+fn compare<R: Precision>(
     what: &str,
     flow: &Flow<R>,
     pools: &[ThreadPool],
@@ -99,7 +98,7 @@ fn compare<R: Real>(
     serial.1
 }
 
-fn check<R: Real>(name: &'static str, config: Config) {
+fn check<R: Precision>(name: &'static str, config: Config) {
     let golden = Golden::load(name);
     let flow = Flow::<R>::new(&golden, config);
     let pools = pools();
@@ -134,7 +133,7 @@ fn threads_change_no_bit_of_adaptive_steps() {
 }
 
 /// With too few steps for some samples the first of them is named, whatever thread it is on, and nothing is written.
-fn check_convergence<R: Real>() {
+fn check_convergence<R: Precision>() {
     let golden = Golden::load("dw4_normalized");
     let pools = pools();
     let x = narrow::<R>(&latent(golden.shape, 1000, &mut Rng(42)));

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{Golden, assert_close};
-use eqflow::flow::RadialPath;
+use eqflow::flow::{Precision, RadialPath};
 use eqflow::lanes::Real;
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
 use eqflow::random::{Purpose, Stream};
 use eqflow::train::{
-    Batch, Discretisation, Group, LossGradient, Objective, Parameters, Penalties, loss_gradient,
+    Batch, Discretisation, Group, LossGradient, Objective, Parameters, Penalties, Trainable, loss_gradient,
 };
 
 const KEYS: [&str; 7] = ["W", "b", "a", "gamma", "gamma_t", "mu", "mu_t"];
@@ -17,7 +17,7 @@ fn uniform_grid(steps: usize) -> Vec<f64> {
     (0..=steps).map(|k| k as f64 / steps as f64).collect()
 }
 
-fn loss<R: Real>(
+fn loss<R: Trainable>(
     parameters: &Parameters,
     nodes: &[f64],
     objective: &Objective<'_, R::Lanes>,
@@ -45,11 +45,11 @@ fn by_bandwidth(golden: &Golden, group: Group, gradient: &[f64]) -> Vec<f64> {
 /// The one array whose value is an accident of cancellation: with a single time function in the middle of
 /// [0, 1], contributions of order 1 (as in d/dgamma_t) leave 1.0e-4 for ML and 5.7e-7 for KL. Single precision
 /// keeps 2e-6 and 3e-8 of their sum, its rounding error, which is 2 % and 6 % of those remainders.
-fn cancels_in_f32<R: Real>(golden: &Golden, group: Group) -> bool {
+fn cancels_in_f32<R: Precision>(golden: &Golden, group: Group) -> bool {
     size_of::<R>() == 4 && golden.name == "pair_1d" && group == Group::MuTime
 }
 
-fn check_against_golden<R: Real>(
+fn check_against_golden<R: Trainable>(
     golden: &Golden,
     path: &str,
     samples: &str,
@@ -224,7 +224,7 @@ fn count_every_sample_once(radial: RadialPath) {
 }
 
 /// Loss and gradient of both objectives, exact or compiled.
-fn both_paths<R: Real>(
+fn both_paths<R: Trainable>(
     golden: &Golden,
     objective: &Objective<'_, R::Lanes>,
     tolerance: f64,
@@ -245,7 +245,7 @@ fn both_paths<R: Real>(
     })
 }
 
-fn check_paths<R: Real>(tolerance: f64, bar: f64) {
+fn check_paths<R: Trainable>(tolerance: f64, bar: f64) {
     for golden in Golden::all() {
         let lj = LennardJones::<R>::lj13();
         for objective in [Objective::MaximumLikelihood, Objective::ReverseKl(&lj)] {

@@ -4,8 +4,8 @@ use crate::figures::{Case, Figure};
 use crate::models::{DW4, LJ13, LJ55, Parameters, STEPS, System, latent};
 use crate::timing;
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Plan, RadialPath};
-use eqflow::lanes::{Isa, Real};
+use eqflow::flow::{Block, Config, Plan, Precision, RadialPath};
+use eqflow::lanes::Isa;
 use eqflow::radial::{Basis, Degree};
 use std::hint::black_box;
 
@@ -65,7 +65,7 @@ impl Forward {
         4 * STEPS * self.system.1.pairs() * self.batch
     }
 
-    fn prepare<R: Real>(&self) -> impl FnMut() + use<R> {
+    fn prepare<R: Precision>(&self) -> impl FnMut() + use<R> {
         let path = if self.compiled { RadialPath::Compiled } else { RadialPath::Exact };
         let config = Config::rk4(STEPS).with_radial(path).with_isa(self.isa);
         let parameters = Parameters::new();

@@ -3,13 +3,13 @@
 use crate::figures::{Case, Figure};
 use crate::models::{DW4, LJ13, LJ55, Parameters, STEPS, System, latent};
 use crate::timing::{self, Times};
-use eqflow::flow::{Block, Config, Plan, RadialPath};
+use eqflow::flow::{Block, Config, Plan, Precision, RadialPath};
 use eqflow::lanes::{Isa, Lanes, Real, Vectorized};
 use eqflow::potential::{LennardJones, Potential};
 use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream};
 use eqflow::train::{
-    Batch, Discretisation, Group, Objective, Parameters as Trained, Penalties, loss_gradient,
+    Batch, Discretisation, Group, Objective, Parameters as Trained, Penalties, Trainable, loss_gradient,
 };
 use std::hint::black_box;
 
@@ -68,7 +68,7 @@ pub fn cases() -> Vec<Box<dyn Case>> {
 }
 
 /// Into memory that is there already: compiling at 1e-12 or, in single precision, 1e-7.
-fn plan_build<R: Real>(system: System, basis: Basis, precision: &str) -> Box<dyn Case> {
+fn plan_build<R: Precision>(system: System, basis: Basis, precision: &str) -> Box<dyn Case> {
     let which = if basis == Basis::Gaussian { "gaussian" } else { "normalized" };
     let run = move |timer: Timer<'_>| {
         let parameters = Parameters::new();
@@ -89,7 +89,7 @@ fn plan_build<R: Real>(system: System, basis: Basis, precision: &str) -> Box<dyn
 }
 
 /// Loss and exact gradient of a minibatch of 64 on one thread.
-fn training_step<R: Real>(system: System, radial: RadialPath, variant: String) -> Box<dyn Case> {
+fn training_step<R: Trainable>(system: System, radial: RadialPath, variant: String) -> Box<dyn Case> {
     const BATCH: usize = 64;
     let run = move |timer: Timer<'_>| {
         let shape = system.1;

@@ -4,8 +4,8 @@ use super::memory::{Input, Output, Region, check_disjoint, product, region_of};
 use super::plan::{self, Header, eqf_plan, eqf_plan_f32};
 use super::status::{Diag, eqf_diag, report};
 use crate::error::{Argument, Error, Status};
-use crate::flow::{Calls, Threads};
-use crate::lanes::{Block, Real};
+use crate::flow::{Calls, Precision, Threads};
+use crate::lanes::Block;
 use core::ffi::c_void;
 
 /// The part of a call's arguments that all calls have.
@@ -18,7 +18,7 @@ pub(super) struct Common<P> {
 }
 
 /// A call on a batch: plan and workspace are checked, sizes known.
-struct Batch<'a, R: Real> {
+struct Batch<'a, R: Precision> {
     header: &'a Header<R>,
     threads: usize,
     n: usize,
@@ -28,7 +28,7 @@ struct Batch<'a, R: Real> {
     diag: Diag,
 }
 
-impl<R: Real> Batch<'_, R> {
+impl<R: Precision> Batch<'_, R> {
     /// # Safety
     /// The plan is one of this precision, the workspace has its length.
     unsafe fn begin<P>(common: Common<P>, diag: Diag) -> Result<Self, Error> {
@@ -71,7 +71,7 @@ unsafe fn optional_slice<'a, T>(output: Option<Output<T>>) -> Option<&'a mut [T]
 
 /// # Safety
 /// That of [`eqf_forward`].
-pub(super) unsafe fn forward<P, R: Real>(
+pub(super) unsafe fn forward<P, R: Precision>(
     common: Common<P>,
     z: *const R,
     x: *mut R,
@@ -90,7 +90,7 @@ pub(super) unsafe fn forward<P, R: Real>(
 
 /// # Safety
 /// That of [`eqf_inverse`].
-pub(super) unsafe fn inverse<P, R: Real>(
+pub(super) unsafe fn inverse<P, R: Precision>(
     common: Common<P>,
     x: *const R,
     z: *mut R,
@@ -109,7 +109,7 @@ pub(super) unsafe fn inverse<P, R: Real>(
 
 /// # Safety
 /// That of [`eqf_log_prob`].
-pub(super) unsafe fn log_prob<P, R: Real>(
+pub(super) unsafe fn log_prob<P, R: Precision>(
     common: Common<P>,
     x: *const R,
     log_prob: *mut R,
@@ -128,7 +128,7 @@ pub(super) unsafe fn log_prob<P, R: Real>(
 
 /// # Safety
 /// That of [`eqf_sample`].
-pub(super) unsafe fn sample<P, R: Real>(
+pub(super) unsafe fn sample<P, R: Precision>(
     common: Common<P>,
     [seed, first]: [u64; 2],
     x: *mut R,
@@ -146,7 +146,7 @@ pub(super) unsafe fn sample<P, R: Real>(
 
 /// # Safety
 /// That of [`eqf_field`].
-unsafe fn field<P, R: Real>(
+unsafe fn field<P, R: Precision>(
     common: Common<P>,
     t: R,
     x: *const R,
@@ -166,7 +166,7 @@ unsafe fn field<P, R: Real>(
 
 /// # Safety
 /// That of [`eqf_radial`].
-unsafe fn radial<P, R: Real>(
+unsafe fn radial<P, R: Precision>(
     plan: *const P,
     n: usize,
     t: R,

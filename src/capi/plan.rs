@@ -5,8 +5,8 @@ use super::memory::{Output, Region, check_disjoint, check_pointer};
 use super::model::{self, Borrowed, eqf_model};
 use super::status::{Diag, eqf_diag, report, status_of};
 use crate::error::{Argument, Error, Status};
-use crate::flow::Plan;
-use crate::lanes::{Block, Real};
+use crate::flow::{Plan, Precision};
+use crate::lanes::Block;
 use core::ffi::c_void;
 
 /// How much memory to provide, and its alignment (a power of two that divides the size).
@@ -39,7 +39,7 @@ pub(super) struct Header<R: 'static> {
     pub(super) plan: Plan<R, &'static mut [Block]>,
 }
 
-impl<R: Real> Header<R> {
+impl<R: Precision> Header<R> {
     /// Differs between precisions; catches pointers to something else.
     const TAG: u64 = 0x4e4c_5051_4645_8900 + size_of::<R>() as u64;
 
@@ -59,7 +59,7 @@ impl<R: Real> Header<R> {
 ///
 /// # Safety
 /// `plan` is NULL or comes from the init function of this precision, and its memory is intact.
-pub(super) unsafe fn borrow<'a, R: Real>(plan: *const c_void) -> Result<&'a Header<R>, Error> {
+pub(super) unsafe fn borrow<'a, R: Precision>(plan: *const c_void) -> Result<&'a Header<R>, Error> {
     let header = plan.cast::<Header<R>>();
     check_pointer(Argument::Plan, header)?;
     // SAFETY: not NULL, aligned, and readable by contract; any bits are a `u64`.
@@ -73,7 +73,7 @@ pub(super) unsafe fn borrow<'a, R: Real>(plan: *const c_void) -> Result<&'a Head
 
 /// # Safety
 /// That of [`eqf_plan_extent`].
-unsafe fn extent<R: Real>(
+unsafe fn extent<R: Precision>(
     model: *const eqf_model,
     config: *const eqf_config,
     extent: *mut eqf_extent,
@@ -100,7 +100,7 @@ struct Target {
 
 /// # Safety
 /// That of [`eqf_plan_init`].
-unsafe fn init<R: Real>(
+unsafe fn init<R: Precision>(
     target: Target,
     model: *const eqf_model,
     config: *const eqf_config,
@@ -135,7 +135,7 @@ unsafe fn init<R: Real>(
 
 /// # Safety
 /// That of [`eqf_workspace_extent`].
-pub(super) unsafe fn workspace_extent<R: Real>(
+pub(super) unsafe fn workspace_extent<R: Precision>(
     plan: *const c_void,
     n: usize,
     threads: usize,

@@ -3,8 +3,13 @@
 use super::config::Integrator;
 use super::operations::{Chunk, Operation};
 use super::plan::Plan;
+use super::precision::Precision;
+use super::threads::Threads;
 use crate::error::{Argument, Error, Status};
 use crate::lanes::{Block, Lanes, Real, Vectorized};
+
+#[cfg(feature = "std")]
+use super::threads::Pool;
 
 /// Consecutive samples of a batch and their outputs.
 pub struct Piece<'a, R> {
@@ -50,14 +55,14 @@ impl<R: Real> Piece<'_, R> {
 }
 
 /// What is to be done with every piece.
-pub struct Job<'a, R, O> {
+pub struct Job<'a, R> {
     pub plan: &'a Plan<R, &'a [Block]>,
-    pub operation: O,
+    pub operation: Operation<'a, R>,
     /// The array that a failure to converge is about.
     pub argument: Argument,
 }
 
-impl<R: Real, O: Operation<R>> Job<'_, R, O> {
+impl<R: Precision> Job<'_, R> {
     /// Computes a piece and writes it, unless the plan is adaptive: what [`Job::finish`] has to write is then
     /// returned, so that a failure writes nothing.
     pub fn compute<'w, V: Lanes<Real = R>>(
@@ -86,6 +91,13 @@ impl<R: Real, O: Operation<R>> Job<'_, R, O> {
         Ok(if keep { results } else { &[] })
     }
 
+    /// Computes a whole batch and writes it.
+    pub fn run<V: Lanes<Real = R>>(&self, mut batch: Piece<'_, R>, work: &mut [Block]) -> Result<(), Error> {
+        let results = self.compute::<V>(&mut batch, work)?;
+        self.finish(&mut batch, results);
+        Ok(())
+    }
+
     /// Writes what [`Job::compute`] has returned, one vector of samples after the other.
     pub fn finish<V: Lanes<Real = R>>(&self, piece: &mut Piece<'_, R>, results: &[V]) {
         let coordinates = self.plan.shape.coordinates();
@@ -96,39 +108,40 @@ impl<R: Real, O: Operation<R>> Job<'_, R, O> {
 }
 
 /// Where a batch is computed, and in which memory.
-pub trait Execute {
-    /// Does the job on `batch`, which is not empty.
-    fn execute<V: Lanes, O: Operation<V::Real>>(
-        self,
-        job: &Job<'_, V::Real, O>,
-        batch: Piece<'_, V::Real>,
-    ) -> Result<(), Error>;
+pub enum Place<'a> {
+    /// On the calling thread, in a workspace for the whole batch.
+    Here(&'a mut [Block]),
+    /// On threads that are started for the call.
+    Threads(Threads<'a>),
+    /// On rayon's current pool.
+    #[cfg(feature = "std")]
+    Pool(Pool<'a>),
 }
 
-/// On the calling thread, in a workspace for the whole batch.
-impl Execute for &mut [Block] {
-    fn execute<V: Lanes, O: Operation<V::Real>>(
-        self,
-        job: &Job<'_, V::Real, O>,
-        mut batch: Piece<'_, V::Real>,
-    ) -> Result<(), Error> {
-        let results = job.compute::<V>(&mut batch, self)?;
-        job.finish(&mut batch, results);
-        Ok(())
+impl<'a> From<&'a mut [Block]> for Place<'a> {
+    fn from(work: &'a mut [Block]) -> Self {
+        Place::Here(work)
     }
 }
 
 /// A job with all that it takes, to be run on the plan's vectors.
-pub struct Execution<'a, R, O, E> {
-    pub job: Job<'a, R, O>,
+pub struct Execution<'a, R> {
+    pub job: Job<'a, R>,
+    /// Not empty.
     pub batch: Piece<'a, R>,
-    pub how: E,
+    pub place: Place<'a>,
 }
 
-impl<R: Real, O: Operation<R>, E: Execute> Vectorized<R> for Execution<'_, R, O, E> {
+impl<R: Precision> Vectorized<R> for Execution<'_, R> {
     type Output = Result<(), Error>;
 
     fn run<V: Lanes<Real = R>>(self) -> Result<(), Error> {
-        self.how.execute::<V, O>(&self.job, self.batch)
+        let Execution { job, batch, place } = self;
+        match place {
+            Place::Here(work) => job.run::<V>(batch, work),
+            Place::Threads(threads) => threads.run::<R, V>(&job, batch),
+            #[cfg(feature = "std")]
+            Place::Pool(pool) => pool.run::<R, V>(&job, batch),
+        }
     }
 }

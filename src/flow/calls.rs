@@ -1,9 +1,10 @@
 //! The calls of a plan on a batch: check everything, then compute, wherever that is.
 
-use super::batch::{Execute, Execution, Job, Piece};
+use super::batch::{Execution, Job, Piece, Place};
 use super::input::{check_finite, check_length};
-use super::operations::{Draw, FieldAt, LogProb, Map, Operation};
+use super::operations::Operation;
 use super::plan::Plan;
+use super::precision::Precision;
 use crate::error::{Argument, Error, Status};
 use crate::integrate::rk4::Direction;
 use crate::lanes::{Block, Real};
@@ -16,14 +17,14 @@ use core::ops::Deref;
 #[derive(Debug)]
 pub struct Calls<'p, R, E> {
     plan: Plan<R, &'p [Block]>,
-    pub(super) how: E,
+    pub(super) place: E,
 }
 
-impl<R: Real, E: Execute> Calls<'_, R, E> {
+impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
     fn run(
         self,
         argument: Argument,
-        operation: impl Operation<R>,
+        operation: Operation<'_, R>,
         n: usize,
         x: Option<&mut [R]>,
         extra: Option<&mut [R]>,
@@ -33,7 +34,7 @@ impl<R: Real, E: Execute> Calls<'_, R, E> {
         }
         let job = Job { plan: &self.plan, operation, argument };
         let batch = Piece { first: 0, n, x, extra };
-        self.plan.isa().run(Execution { job, batch, how: self.how })
+        R::execute(Execution { job, batch, place: self.place.into() })
     }
 
     /// The number of samples in `samples`, which must be a whole one and finite.
@@ -59,7 +60,7 @@ impl<R: Real, E: Execute> Calls<'_, R, E> {
         if let Some(log_det) = &log_det {
             check_length(Argument::LogDet, log_det.len(), n)?;
         }
-        self.run(from_name, Map { direction, from }, n, Some(to), log_det)
+        self.run(from_name, Operation::Map { direction, from }, n, Some(to), log_det)
     }
 
     /// [`Plan::forward`].
@@ -88,7 +89,7 @@ impl<R: Real, E: Execute> Calls<'_, R, E> {
         if let Some(grad) = &grad {
             check_length(Argument::Gradient, grad.len(), x.len())?;
         }
-        let operation = LogProb { x, gradient: grad.is_some() };
+        let operation = Operation::LogProb { x, gradient: grad.is_some() };
         self.run(Argument::X, operation, n, grad, Some(log_prob))
     }
 
@@ -103,7 +104,7 @@ impl<R: Real, E: Execute> Calls<'_, R, E> {
         if let Some(log_prob) = &log_prob {
             check_length(Argument::LogProb, log_prob.len(), n)?;
         }
-        self.run(Argument::X, Draw { seed, first }, n, Some(x), log_prob)
+        self.run(Argument::X, Operation::Draw { seed, first }, n, Some(x), log_prob)
     }
 
     /// [`Plan::field`].
@@ -117,13 +118,13 @@ impl<R: Real, E: Execute> Calls<'_, R, E> {
         if let Some(div) = &div {
             check_length(Argument::Divergence, div.len(), n)?;
         }
-        self.run(Argument::X, FieldAt { t, x }, n, Some(v), div)
+        self.run(Argument::X, Operation::Field { t, x }, n, Some(v), div)
     }
 }
 
-impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
-    pub(super) fn calls<E: Execute>(&self, how: E) -> Calls<'_, R, E> {
-        Calls { plan: self.borrow(), how }
+impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
+    pub(super) fn calls<'p, E: Into<Place<'p>>>(&'p self, place: E) -> Calls<'p, R, E> {
+        Calls { plan: self.borrow(), place }
     }
 
     /// Maps latent `z` to configurations `x` (both `[n][N][D]`); `log_det` (`[n]`) is log|det dx/dz|.

@@ -51,8 +51,8 @@ impl Layout {
         let mut cells = None;
         if let Some(samples) = config.samples_for_tables() {
             let isa = config.isa.unwrap_or(Isa::best());
-            cells =
-                isa.run(Choose { model, tolerance: config.tolerance::<R>(), precision: precision::<R>() });
+            let tolerance = config.tolerance::<R>();
+            cells = Choose { model, tolerance, precision: precision::<R>() }.on(isa);
             if cells.is_none() && config.radial == super::RadialPath::Compiled {
                 return Err(Error::new(Status::Unsupported, Argument::TableTolerance, 0.0));
             }
@@ -166,6 +166,13 @@ struct Choose<'a> {
     model: &'a Model<'a>,
     tolerance: f64,
     precision: RadialPrecision,
+}
+
+impl Choose<'_> {
+    /// Not generic, so that it is compiled in this crate.
+    fn on(self, isa: Isa) -> Option<Cells> {
+        isa.run(self)
+    }
 }
 
 impl Vectorized<f64> for Choose<'_> {

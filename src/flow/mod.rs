@@ -15,6 +15,7 @@ mod layout;
 mod model;
 mod operations;
 mod plan;
+mod precision;
 mod radial_values;
 mod threads;
 mod transport;
@@ -28,6 +29,7 @@ pub use model::{Model, Reals};
 pub use plan::Plan;
 #[cfg(feature = "std")]
 pub(crate) use plan::{Compiled, StageRadial};
+pub use precision::Precision;
 #[cfg(feature = "std")]
 pub use threads::Pool;
 pub use threads::Threads;

@@ -1,7 +1,9 @@
 //! What a plan computes of a chunk of samples.
 
 use super::plan::Plan;
+use super::precision::Precision;
 use super::transport::WorkspaceParts;
+use crate::field::Shape;
 use crate::integrate::dopri5::NotConverged;
 use crate::integrate::rk4::Direction;
 use crate::lanes::{Block, Lanes, Real, gather};
@@ -34,6 +36,26 @@ impl Chunk {
         );
     }
 
+    /// Prior draws number `first` + this chunk's of a seed, into `x` (`[groups][N][D]`); lanes beyond the last sample
+    /// repeat it.
+    fn draw<V: Lanes>(self, shape: Shape, seed: u64, first: u64, x: &mut [V]) {
+        for (g, x) in x.chunks_exact_mut(shape.coordinates()).enumerate() {
+            let lanes: &mut [V::Real] = bytemuck::cast_slice_mut(x);
+            for i in 0..V::WIDTH {
+                let sample = self.first + (g * V::WIDTH + i).min(self.count - 1);
+                let index = first.wrapping_add(sample as u64);
+                let mut normals = Normals::new(Stream::new(seed, Purpose::Prior, index));
+                for lane in lanes.iter_mut().skip(i).step_by(V::WIDTH) {
+                    *lane = V::Real::from_f64(normals.next_normal());
+                }
+            }
+            V::vectorize(
+                #[inline(always)]
+                || remove_com(shape, x, &mut [V::zero(); 3]),
+            );
+        }
+    }
+
     /// Scatters `x` (`[groups][coordinates]`) to samples (`[n][coordinates]`).
     pub fn store<V: Lanes>(self, x: &[V], samples: &mut [V::Real], coordinates: usize) {
         for (g, x) in x.chunks_exact(coordinates).enumerate() {
@@ -49,106 +71,45 @@ impl Chunk {
 }
 
 /// One kind of pass over a batch, with its inputs.
-pub trait Operation<R: Real>: Sync {
+#[derive(Clone, Copy)]
+pub enum Operation<'a, R> {
+    /// The flow in either direction, with its log-determinant.
+    Map { direction: Direction, from: &'a [R] },
+    /// The log-density, and its gradient where that is wanted.
+    LogProb { x: &'a [R], gradient: bool },
+    /// Samples `first`, ... of a seed with their log-density.
+    Draw { seed: u64, first: u64 },
+    /// Velocity and divergence at one time.
+    Field { t: R, x: &'a [R] },
+}
+
+impl<R: Precision> Operation<'_, R> {
     /// From the chunk of the inputs to results in `parts.x` and `parts.extra`.
-    fn compute<V: Lanes<Real = R>>(
-        &self,
-        plan: &Plan<R, &[Block]>,
-        chunk: Chunk,
-        parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>>;
-}
-
-/// The flow in either direction, with its log-determinant.
-pub struct Map<'a, R> {
-    pub direction: Direction,
-    pub from: &'a [R],
-}
-
-impl<R: Real> Operation<R> for Map<'_, R> {
-    fn compute<V: Lanes<Real = R>>(
+    pub fn compute<V: Lanes<Real = R>>(
         &self,
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), NotConverged<R>> {
-        chunk.load(self.from, parts.x, plan.shape.coordinates());
-        plan.transport(self.direction, parts)
-    }
-}
-
-/// The log-density, and its gradient where that is wanted.
-pub struct LogProb<'a, R> {
-    pub x: &'a [R],
-    pub gradient: bool,
-}
-
-impl<R: Real> Operation<R> for LogProb<'_, R> {
-    fn compute<V: Lanes<Real = R>>(
-        &self,
-        plan: &Plan<R, &[Block]>,
-        chunk: Chunk,
-        parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
-        chunk.load(self.x, parts.x, plan.shape.coordinates());
-        if self.gradient {
-            return plan.score(parts);
-        }
-        plan.transport(Direction::Backward, parts)?;
-        plan.add_prior(parts.x, parts.extra);
-        Ok(())
-    }
-}
-
-/// Samples of a seed with their log-density.
-pub struct Draw {
-    pub seed: u64,
-    pub first: u64,
-}
-
-impl<R: Real> Operation<R> for Draw {
-    /// Lanes beyond the last sample repeat it.
-    fn compute<V: Lanes<Real = R>>(
-        &self,
-        plan: &Plan<R, &[Block]>,
-        chunk: Chunk,
-        parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
-        let shape = plan.shape;
-        for (g, x) in parts.x.chunks_exact_mut(shape.coordinates()).enumerate() {
-            let lanes: &mut [R] = bytemuck::cast_slice_mut(x);
-            for i in 0..V::WIDTH {
-                let sample = chunk.first + (g * V::WIDTH + i).min(chunk.count - 1);
-                let index = self.first.wrapping_add(sample as u64);
-                let mut normals = Normals::new(Stream::new(self.seed, Purpose::Prior, index));
-                for lane in lanes.iter_mut().skip(i).step_by(V::WIDTH) {
-                    *lane = R::from_f64(normals.next_normal());
-                }
+        let coordinates = plan.shape.coordinates();
+        match *self {
+            Operation::Map { direction, from } => {
+                chunk.load(from, parts.x, coordinates);
+                plan.transport(direction, parts)
             }
-            V::vectorize(
-                #[inline(always)]
-                || remove_com(shape, x, &mut [V::zero(); 3]),
-            );
+            Operation::LogProb { x, gradient } => {
+                chunk.load(x, parts.x, coordinates);
+                if gradient { plan.score(parts) } else { plan.pull_back(parts) }
+            }
+            Operation::Draw { seed, first } => {
+                chunk.draw(plan.shape, seed, first, parts.x);
+                plan.push_forward(parts)
+            }
+            Operation::Field { t, x } => {
+                chunk.load(x, parts.x, coordinates);
+                plan.velocity(t, parts);
+                Ok(())
+            }
         }
-        plan.push_forward(parts)
-    }
-}
-
-/// Velocity and divergence at one time.
-pub struct FieldAt<'a, R> {
-    pub t: R,
-    pub x: &'a [R],
-}
-
-impl<R: Real> Operation<R> for FieldAt<'_, R> {
-    fn compute<V: Lanes<Real = R>>(
-        &self,
-        plan: &Plan<R, &[Block]>,
-        chunk: Chunk,
-        parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
-        chunk.load(self.x, parts.x, plan.shape.coordinates());
-        plan.velocity(self.t, parts);
-        Ok(())
     }
 }

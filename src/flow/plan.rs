@@ -3,6 +3,7 @@
 use super::config::{Config, Integrator, RadialPath};
 use super::layout::{Layout, array};
 use super::model::Model;
+use super::precision::Precision;
 use super::transport::WorkspaceParts;
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
@@ -50,7 +51,7 @@ impl<R: Real> Plan<R, ()> {
     }
 }
 
-impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     /// Prepares `model` in `storage`, copying what it needs.
     ///
     /// Cost: (2 steps + 1) L M multiplications; where radial functions are compiled, C (M + L M / 2) Gaussians and
@@ -174,7 +175,7 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         let time_values = layout.get::<R, f64>(front, array::TIME_VALUES);
         let scratch = layout.take::<R, f64>(&mut rest, array::SCRATCH);
         let rows = layout.take::<R, f64>(&mut rest, array::ROWS);
-        let accuracy = self.isa.run(Compile { kernel, cells, time_values, rows, scratch });
+        let accuracy = Compile { kernel, cells, time_values, rows, scratch }.on(self.isa);
         let tolerance = self.config.tolerance::<R>();
         if accuracy.relative() <= tolerance {
             self.accuracy = Some(accuracy);
@@ -198,7 +199,7 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         let tables = layout.take::<R, R>(&mut rest, array::TABLES);
         let rows = layout.get::<R, f64>(front, array::ROWS);
         let time_values = layout.get::<R, f64>(front, array::TIME_VALUES);
-        isa.run(Combine { n_time: layout.n_time, time_values, rows, tables });
+        R::combine(isa, Combine { n_time: layout.n_time, time_values, rows, tables });
     }
 
     /// The same plan on borrowed memory: one type whatever `S` is, which threads can share.
@@ -361,7 +362,7 @@ struct Extent<'a, R, S> {
     n: usize,
 }
 
-impl<R: Real, S: Deref<Target = [Block]>> Vectorized<R> for Extent<'_, R, S> {
+impl<R: Precision, S: Deref<Target = [Block]>> Vectorized<R> for Extent<'_, R, S> {
     type Output = Result<usize, Error>;
 
     fn run<V: Lanes<Real = R>>(self) -> Self::Output {
@@ -401,8 +402,15 @@ pub(crate) struct Compiled<'a> {
     pub rows: &'a [f64],
 }
 
+impl Compile<'_> {
+    /// Not generic, so that it is compiled in this crate.
+    fn on(self, isa: Isa) -> Accuracy {
+        isa.run(self)
+    }
+}
+
 /// [`combine`] for all stages.
-struct Combine<'a, R> {
+pub struct Combine<'a, R> {
     n_time: usize,
     time_values: &'a [f64],
     rows: &'a [f64],
@@ -446,7 +454,7 @@ impl<V: Lanes> Radial<V> for StageRadial<'_, V> {
 }
 
 #[cfg(feature = "std")]
-impl<R: Real> Plan<R, Vec<Block>> {
+impl<R: Precision> Plan<R, Vec<Block>> {
     /// Prepares `model` in memory of its own.
     ///
     /// # Errors
@@ -468,7 +476,7 @@ impl<R: Real> Plan<R, Vec<Block>> {
 }
 
 #[cfg(feature = "std")]
-impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     /// Allocates a workspace for batches of up to `n` samples.
     ///
     /// # Errors

@@ -4,12 +4,13 @@ use super::calls::check_time;
 use super::input::{check_finite, check_length};
 use super::operations::Chunk;
 use super::plan::Plan;
+use super::precision::Precision;
 use crate::error::{Argument, Error, Status};
 use crate::lanes::{Block, Lanes, Real, Vectorized};
 use crate::radial::{AtTime, Exact, Radial};
 use core::ops::Deref;
 
-impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     /// phi(d, t) and its derivative in d for each distance `d >= 0` at time `t` in [0, 1]; needs no workspace.
     ///
     /// # Errors
@@ -17,9 +18,7 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
     pub fn radial(&self, t: R, d: &[R], phi: &mut [R], dphi: Option<&mut [R]>) -> Result<(), Error> {
         check_time(t)?;
         check_radial(d, phi, dphi.as_deref())?;
-        let weights = AtTime { kernel: self.kernel(), t };
-        let radial = Exact { kernel: self.kernel(), offset: weights.offset(), weights };
-        write_radial::<R::Lanes>(&radial, d, phi, dphi);
+        R::write_phi(Phi { plan: self.borrow(), at: At::Time(t), d, phi, dphi });
         Ok(())
     }
 
@@ -43,25 +42,41 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
             return Err(Error::new(Status::Argument, Argument::Time, stage as f64));
         }
         check_radial(d, phi, dphi.as_deref())?;
-        self.isa().run(StagePhi { plan: self, stage, d, phi, dphi });
+        R::write_phi(Phi { plan: self.borrow(), at: At::Stage(stage), d, phi, dphi });
         Ok(())
     }
 }
 
-/// [`Plan::stage_phi`] on the plan's vectors.
-struct StagePhi<'a, R, S> {
-    plan: &'a Plan<R, S>,
-    stage: usize,
-    d: &'a [R],
-    phi: &'a mut [R],
-    dphi: Option<&'a mut [R]>,
+/// Where on the time axis phi is evaluated.
+pub enum At<R> {
+    /// At any time, by the Gaussians.
+    Time(R),
+    /// At a stage of the fixed grid, as its integrator sees it.
+    Stage(usize),
 }
 
-impl<R: Real, S: Deref<Target = [Block]>> Vectorized<R> for StagePhi<'_, R, S> {
+/// [`Plan::radial`] and [`Plan::stage_phi`] on the plan's vectors.
+pub struct Phi<'a, R> {
+    pub plan: Plan<R, &'a [Block]>,
+    pub at: At<R>,
+    pub d: &'a [R],
+    pub phi: &'a mut [R],
+    pub dphi: Option<&'a mut [R]>,
+}
+
+impl<R: Precision> Vectorized<R> for Phi<'_, R> {
     type Output = ();
 
     fn run<V: Lanes<Real = R>>(self) {
-        write_radial::<V>(&self.plan.stage_radial::<V>(self.stage), self.d, self.phi, self.dphi);
+        let Phi { plan, at, d, phi, dphi } = self;
+        match at {
+            At::Time(t) => {
+                let weights = AtTime { kernel: plan.kernel(), t };
+                let radial = Exact { kernel: plan.kernel(), offset: weights.offset(), weights };
+                write_radial::<V>(&radial, d, phi, dphi);
+            }
+            At::Stage(stage) => write_radial::<V>(&plan.stage_radial::<V>(stage), d, phi, dphi),
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Batches on several threads: those of rayon's current pool, or threads of the call's own in memory of the caller's.
 
-use super::batch::{Execute, Job, Piece};
+use super::batch::{Job, Piece, Place};
 use super::calls::Calls;
-use super::operations::Operation;
 use super::plan::Plan;
+use super::precision::Precision;
 use crate::error::{Argument, Error, Status};
-use crate::lanes::{Block, Lanes, Real};
+use crate::lanes::{Block, Lanes};
 use core::ops::Deref;
 
 #[cfg(feature = "std")]
@@ -48,7 +48,7 @@ fn check_threads(threads: usize) -> Result<(), Error> {
     Err(Error::new(status, Argument::Threads, threads as f64))
 }
 
-impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     /// The calls on `threads` threads, 1 to 1024: the calling one and others that are started for the call and
     /// end before it returns. There is no pool and nothing remains.
     ///
@@ -86,43 +86,49 @@ pub struct Threads<'w> {
     work: &'w mut [Block],
 }
 
-impl Execute for Threads<'_> {
+impl<'w> From<Threads<'w>> for Place<'w> {
+    fn from(threads: Threads<'w>) -> Self {
+        Place::Threads(threads)
+    }
+}
+
+impl Threads<'_> {
     #[cfg(feature = "parallel")]
-    fn execute<V: Lanes, O: Operation<V::Real>>(
+    pub(super) fn run<R: Precision, V: Lanes<Real = R>>(
         self,
-        job: &Job<'_, V::Real, O>,
-        batch: Piece<'_, V::Real>,
+        job: &Job<'_, R>,
+        batch: Piece<'_, R>,
     ) -> Result<(), Error> {
         let Threads { count, work } = self;
         if count == 1 {
-            return work.execute::<V, O>(job, batch);
+            return job.run::<V>(batch, work);
         }
         let needed = job.plan.workspace_extent_on_threads(batch.n, count)?;
         let work =
             work.get_mut(..needed).ok_or(Error::new(Status::Workspace, Argument::Work, needed as f64))?;
-        let samples = share::<V::Real>(batch.n, count);
+        let samples = share::<R>(batch.n, count);
         let blocks = job.plan.workspace_extent(samples)?;
         let pieces = batch.split(samples, job.plan.shape.coordinates());
         let mut pieces: Vec<_> = pieces.zip(work.chunks_exact_mut(blocks)).collect();
         let results = crate::parallel::map_on_threads(&mut pieces, |(piece, work)| {
             job.compute::<V>(piece, core::mem::take(work))
         });
-        finish::<V, O>(job, pieces.into_iter().map(|(piece, _)| piece), results)
+        finish::<R, V>(job, pieces.into_iter().map(|(piece, _)| piece), results)
     }
 
     #[cfg(not(feature = "parallel"))]
-    fn execute<V: Lanes, O: Operation<V::Real>>(
+    pub(super) fn run<R: Precision, V: Lanes<Real = R>>(
         self,
-        job: &Job<'_, V::Real, O>,
-        batch: Piece<'_, V::Real>,
+        job: &Job<'_, R>,
+        batch: Piece<'_, R>,
     ) -> Result<(), Error> {
         debug_assert_eq!(self.count, 1, "checked");
-        self.work.execute::<V, O>(job, batch)
+        job.run::<V>(batch, self.work)
     }
 }
 
 #[cfg(feature = "std")]
-impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     /// The calls on rayon's current pool, which is the caller's choice: inside `ThreadPool::install` it is that pool,
     /// elsewhere rayon's global one. Without the feature `parallel`, on the calling thread.
     ///
@@ -140,24 +146,31 @@ pub struct Pool<'a> {
 }
 
 #[cfg(feature = "std")]
-impl<'p, R: Real> Calls<'p, R, Pool<'p>> {
+impl<'p, R: Precision> Calls<'p, R, Pool<'p>> {
     /// Has `progress(done)` called, from whichever thread has finished a piece, with the samples computed so far.
     #[must_use]
     pub fn with_progress(mut self, progress: &'p (dyn Fn(usize) + Sync)) -> Self {
-        self.how = Pool { progress };
+        self.place = Pool { progress };
         self
     }
 }
 
 #[cfg(feature = "std")]
-impl Execute for Pool<'_> {
-    fn execute<V: Lanes, O: Operation<V::Real>>(
+impl<'a> From<Pool<'a>> for Place<'a> {
+    fn from(pool: Pool<'a>) -> Self {
+        Place::Pool(pool)
+    }
+}
+
+#[cfg(feature = "std")]
+impl Pool<'_> {
+    pub(super) fn run<R: Precision, V: Lanes<Real = R>>(
         self,
-        job: &Job<'_, V::Real, O>,
-        batch: Piece<'_, V::Real>,
+        job: &Job<'_, R>,
+        batch: Piece<'_, R>,
     ) -> Result<(), Error> {
         let least = batch.n.div_ceil(MOST_SAMPLES);
-        let samples = share::<V::Real>(batch.n, least.max(PIECES_A_THREAD * pool_size()));
+        let samples = share::<R>(batch.n, least.max(PIECES_A_THREAD * pool_size()));
         let mut pieces: Vec<_> = batch.split(samples, job.plan.shape.coordinates()).collect();
         let done = AtomicUsize::new(0);
         let results = map_each(&mut pieces, |piece| {
@@ -166,15 +179,15 @@ impl Execute for Pool<'_> {
             (self.progress)(done.fetch_add(piece.n, Ordering::Relaxed) + piece.n);
             Ok(results)
         });
-        finish::<V, O>(job, pieces, results)
+        finish::<R, V>(job, pieces, results)
     }
 }
 
 /// Writes what the pieces have kept once all have succeeded, else fails as the first that has not.
 #[cfg(feature = "std")]
-fn finish<'a, V: Lanes, O: Operation<V::Real>>(
-    job: &Job<'_, V::Real, O>,
-    pieces: impl IntoIterator<Item = Piece<'a, V::Real>>,
+fn finish<'a, R: Precision, V: Lanes<Real = R>>(
+    job: &Job<'_, R>,
+    pieces: impl IntoIterator<Item = Piece<'a, R>>,
     results: Vec<Result<impl AsRef<[V]>, Error>>,
 ) -> Result<(), Error> {
     let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -2,6 +2,7 @@
 
 use super::config::Integrator;
 use super::plan::Plan;
+use super::precision::Precision;
 use crate::field::{self, PairScratch, Shape};
 use crate::integrate::dopri5::{self, Control, NotConverged, TimeField};
 use crate::integrate::rk4::{
@@ -80,14 +81,16 @@ struct GridField<'p, 'w, R, S, V> {
     pairs: &'p mut PairScratch<'w, V>,
 }
 
-impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageField<V> for GridField<'_, '_, R, S, V> {
+impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageField<V>
+    for GridField<'_, '_, R, S, V>
+{
     fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) {
         let radial = self.plan.stage_radial::<V>(stage);
         field::velocity_divergence(self.plan.shape, &radial, x, v, div, self.pairs);
     }
 }
 
-impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTranspose<V>
+impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTranspose<V>
     for GridField<'_, '_, R, S, V>
 {
     fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]) {
@@ -111,7 +114,7 @@ struct LaneField<'p, 'w, R, S, V> {
     weights: &'p mut [V],
 }
 
-impl<'w, R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> LaneField<'_, 'w, R, S, V> {
+impl<'w, R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> LaneField<'_, 'w, R, S, V> {
     /// phi at the lanes' times, and the scratch for its pair loop.
     fn at(&mut self, t: V) -> (Exact<'_, V, PerLane<'_, V>>, &mut PairScratch<'w, V>) {
         let kernel = self.plan.kernel();
@@ -123,7 +126,9 @@ impl<'w, R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> LaneField<'_, 
 /// State (x, log det).
 struct Trajectory<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 
-impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for Trajectory<'_, '_, R, S, V> {
+impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V>
+    for Trajectory<'_, '_, R, S, V>
+{
     fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
         let shape = self.0.plan.shape;
         let (v, divergence) = dy.split_at_mut(shape.coordinates());
@@ -135,7 +140,7 @@ impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for T
 /// State (x, g) with g = grad log p_t(x): along a trajectory dg/dt = -(dv/dx)^T g - grad div v.
 struct Score<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 
-impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for Score<'_, '_, R, S, V> {
+impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for Score<'_, '_, R, S, V> {
     fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
         let shape = self.0.plan.shape;
         let (x, g) = y.split_at(shape.coordinates());
@@ -153,7 +158,7 @@ impl<R: Real, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for S
     }
 }
 
-impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
+impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     /// Moves `parts.x` along the flow and writes the log-determinant of that map to `parts.extra`.
     pub(super) fn transport<V: Lanes<Real = R>>(
         &self,
@@ -214,6 +219,16 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
                 }
             },
         );
+        Ok(())
+    }
+
+    /// Moves configurations in `parts.x` back and writes their log-density to `parts.extra`.
+    pub(super) fn pull_back<V: Lanes<Real = R>>(
+        &self,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        self.transport(Direction::Backward, parts)?;
+        self.add_prior(parts.x, parts.extra);
         Ok(())
     }
 
@@ -282,8 +297,7 @@ impl<R: Real, S: Deref<Target = [Block]>> Plan<R, S> {
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), NotConverged<R>> {
         let coordinates = self.shape.coordinates();
-        self.transport_adaptively(Direction::Backward, parts)?;
-        self.add_prior(parts.x, parts.extra);
+        self.pull_back(parts)?;
         let (state, scratch) = parts.integrator.split_at_mut(2 * coordinates);
         state[..coordinates].copy_from_slice(parts.x);
         self.prior_gradients(parts.x, &mut state[coordinates..]);

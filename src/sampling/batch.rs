@@ -3,7 +3,7 @@
 use super::error::{Error, check_each};
 use crate::error;
 use crate::field::Shape;
-use crate::flow::{Block, Plan};
+use crate::flow::{Block, Plan, Precision};
 use crate::lanes::{Lanes, Real, gather};
 use crate::potential::Potential;
 use core::ops::Deref;
@@ -23,7 +23,7 @@ pub struct FlowSamples<R> {
 ///
 /// # Errors
 /// Those of [`Plan::sample`].
-pub fn draw_samples<R: Real, S: Deref<Target = [Block]>>(
+pub fn draw_samples<R: Precision, S: Deref<Target = [Block]>>(
     plan: &Plan<R, S>,
     seed: u64,
     n: usize,

@@ -1,7 +1,7 @@
 //! Checkpoints: a trainer's whole state as bytes, from which a run goes on to the same bits.
 
+use super::precision::Trainable;
 use super::trainer::{State, TrainError, Trainer};
-use crate::lanes::Real;
 use core::fmt;
 
 const MAGIC: [u8; 8] = *b"EQFTRAIN";
@@ -44,7 +44,7 @@ impl fmt::Display for CheckpointError {
 
 impl std::error::Error for CheckpointError {}
 
-impl<R: Real> Trainer<R> {
+impl<R: Trainable> Trainer<R> {
     /// The whole state but the data. Write it through a temporary file and rename.
     ///
     /// # Panics

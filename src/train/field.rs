@@ -1,9 +1,9 @@
 //! The field of a plan's fixed grid with a memory for its parameters' cotangents.
 
 use crate::field::{self, PairScratch};
-use crate::flow::{Block, Plan, StageRadial};
+use crate::flow::{Block, Plan, Precision, StageRadial};
 use crate::integrate::rk4::{StageField, StageTranspose};
-use crate::lanes::{Lanes, Real};
+use crate::lanes::Lanes;
 use crate::radial::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN, padded_rows};
 
 /// Cotangents of the collapsed parameters, lane by lane.
@@ -28,7 +28,7 @@ pub enum Sink<V> {
     Tables(Vec<Block>),
 }
 
-impl<V: Lanes> Sink<V> {
+impl<V: Lanes<Real: Precision>> Sink<V> {
     /// All zero.
     pub fn zeros(plan: &Plan<V::Real, Vec<Block>>, stages: usize) -> Self {
         if let Some(cells) = plan.cells() {
@@ -47,7 +47,7 @@ impl<V: Lanes> Sink<V> {
 }
 
 /// A plan's field that adds its parameters' cotangents to a [`Sink`] whenever it is transposed.
-pub struct TrainField<'p, R: Real, V> {
+pub struct TrainField<'p, R: Precision, V> {
     /// The plan on its fixed grid.
     pub plan: &'p Plan<R, Vec<Block>>,
     /// Scratch of the pair loop.
@@ -63,14 +63,14 @@ pub const fn gaussian_extent(n_radial: usize) -> usize {
     n_radial * TRANSPOSE_SCRATCH_PER_GAUSSIAN
 }
 
-impl<R: Real, V: Lanes<Real = R>> StageField<V> for TrainField<'_, R, V> {
+impl<R: Precision, V: Lanes<Real = R>> StageField<V> for TrainField<'_, R, V> {
     fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) {
         let radial = self.plan.stage_radial::<V>(stage);
         field::velocity_divergence(self.plan.shape(), &radial, x, v, div, &mut self.pairs);
     }
 }
 
-impl<R: Real, V: Lanes<Real = R>> StageTranspose<V> for TrainField<'_, R, V> {
+impl<R: Precision, V: Lanes<Real = R>> StageTranspose<V> for TrainField<'_, R, V> {
     fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]) {
         let radial = self.plan.stage_radial::<V>(stage);
         let (sink, gaussians) = (&mut *self.sink, &mut *self.gaussians);

@@ -2,10 +2,10 @@
 
 use super::parameters::Parameters;
 use super::piece::{Piece, SAMPLES};
+use super::precision::Trainable;
 use super::pull_back::Total;
 use crate::error::Error;
 use crate::flow::{Block, Config, Plan, RadialPath};
-use crate::lanes::{Isa, Real};
 use crate::parallel::map_indexed;
 use crate::potential::Potential;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl<'a> Discretisation<'a> {
 ///
 /// # Panics
 /// Where an index lies outside the samples.
-pub fn loss_gradient<R: Real>(
+pub fn loss_gradient<R: Trainable>(
     parameters: &Parameters,
     discretisation: &Discretisation<'_>,
     objective: &Objective<'_, R::Lanes>,
@@ -107,7 +107,7 @@ pub fn loss_gradient<R: Real>(
     let pieces: Vec<&[usize]> = batch.indices.chunks(SAMPLES).collect();
     let results = map_indexed(pieces.len(), |i| {
         let batch = Batch { samples: batch.samples, indices: pieces[i] };
-        Isa::best().run_at_fixed_width(Piece { plan: &plan, objective, penalties, weight, batch })
+        R::integrate(Piece { plan: &plan, objective, penalties, weight, batch })
     });
     let total = Total::of::<R>(&plan, results);
     Ok(LossGradient {

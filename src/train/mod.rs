@@ -14,6 +14,7 @@ mod loss;
 mod optimizer;
 mod parameters;
 mod piece;
+mod precision;
 mod pull_back;
 mod trainer;
 
@@ -22,4 +23,5 @@ pub use likelihood::{Likelihood, likelihood};
 pub use loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
 pub use optimizer::{AdamW, Schedule};
 pub use parameters::{Group, Parameters};
+pub use precision::Trainable;
 pub use trainer::{Check, Progress, TrainConfig, TrainError, Trainer, Verdict};

@@ -3,7 +3,7 @@
 use super::field::{Sink, TrainField, gaussian_extent};
 use super::loss::{Batch, Objective, Penalties};
 use crate::field::PairScratch;
-use crate::flow::{Block, Plan};
+use crate::flow::{Block, Plan, Precision};
 use crate::integrate::rk4::{self, AdjointScratch, Cotangents, Direction, Penalty, Stages, Tape};
 use crate::lanes::{Lanes, Real, Vectorized, gather};
 use crate::particles::{prior_gradient, prior_log_prob};
@@ -12,7 +12,7 @@ use crate::particles::{prior_gradient, prior_log_prob};
 pub const SAMPLES: usize = 32;
 
 /// At most [`SAMPLES`] samples of a minibatch, to be run at a fixed vector width.
-pub struct Piece<'a, R: Real> {
+pub struct Piece<'a, R: Precision> {
     pub plan: &'a Plan<R, Vec<Block>>,
     pub objective: &'a Objective<'a, R::Lanes>,
     pub penalties: Penalties,
@@ -36,7 +36,7 @@ pub enum PieceGradient {
     Tables(Vec<Block>),
 }
 
-impl<R: Real> Vectorized<R> for Piece<'_, R> {
+impl<R: Precision> Vectorized<R> for Piece<'_, R> {
     type Output = PieceResult;
 
     fn run<V: Lanes<Real = R>>(self) -> PieceResult {
@@ -71,7 +71,7 @@ struct Memory<V> {
     integrator: Vec<V>,
 }
 
-impl<V: Lanes> Memory<V> {
+impl<V: Lanes<Real: Precision>> Memory<V> {
     fn new(plan: &Plan<V::Real, Vec<Block>>, groups: usize) -> Self {
         let (shape, steps) = (plan.shape(), plan.grid(Direction::Forward).steps());
         let coordinates = shape.coordinates();
@@ -90,7 +90,7 @@ impl<V: Lanes> Memory<V> {
     }
 }
 
-impl<R: Real> Piece<'_, R> {
+impl<R: Precision> Piece<'_, R> {
     /// Weighted sums of the objective and of the penalties; the parameters' cotangents go to the sink.
     fn integrate<V: Lanes<Real = R>>(&self, memory: &mut Memory<V>, sink: &mut Sink<V>) -> (f64, f64) {
         let (shape, groups) = (self.plan.shape(), memory.log_det.len());

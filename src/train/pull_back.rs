@@ -2,7 +2,8 @@
 
 use super::parameters::{Group, Parameters};
 use super::piece::{PieceGradient, PieceResult, sum_lanes};
-use crate::flow::{Block, Compiled, Plan};
+use super::precision::Trainable;
+use crate::flow::{Block, Compiled, Plan, Precision};
 use crate::lanes::{Isa, Lanes, Real, Vectorized};
 use crate::radial::{
     Degree, Kernel, KernelGradient, SQRT_LOG2_E, combine_transpose, compile_transpose, time_functions,
@@ -25,7 +26,7 @@ enum TotalGradient {
 
 impl Total {
     /// Adds up the results of the pieces in their order.
-    pub fn of<R: Real>(plan: &Plan<R, Vec<Block>>, pieces: Vec<PieceResult>) -> Self {
+    pub fn of<R: Precision>(plan: &Plan<R, Vec<Block>>, pieces: Vec<PieceResult>) -> Self {
         let mut total = Total { objective: 0.0, penalty: 0.0, gradient: TotalGradient::zeros(plan) };
         for piece in pieces {
             total.objective += piece.objective;
@@ -45,7 +46,7 @@ impl Total {
     }
 
     /// The gradient in the trained coordinates.
-    pub fn pull_back<R: Real>(
+    pub fn pull_back<R: Trainable>(
         &self,
         parameters: &Parameters,
         plan: &Plan<R, Vec<Block>>,
@@ -65,7 +66,7 @@ impl Total {
 }
 
 impl TotalGradient {
-    fn zeros<R: Real>(plan: &Plan<R, Vec<Block>>) -> Self {
+    fn zeros<R: Precision>(plan: &Plan<R, Vec<Block>>) -> Self {
         if plan.cells().is_some() {
             return TotalGradient::Tables(Vec::new());
         }
@@ -80,7 +81,7 @@ fn stage_time(nodes: &[f64], stage: usize) -> f64 {
 }
 
 /// Through the tables' sums over l, then through the compilation of the L functions of distance.
-fn pull_back_tables<R: Real>(
+fn pull_back_tables<R: Trainable>(
     parameters: &Parameters,
     plan: &Plan<R, Vec<Block>>,
     nodes: &[f64],
@@ -91,7 +92,7 @@ fn pull_back_tables<R: Real>(
     let (m, l) = (parameters.n_radial(), parameters.n_time());
     let mut rows_bar = vec![Block::default(); Block::count::<f64>(compiled.rows.len())];
     let mut values_bar = vec![0.0; compiled.time_values.len()];
-    Isa::best().run_at_fixed_width(CombineTranspose {
+    R::combine_transpose(CombineTranspose {
         compiled: &compiled,
         parts,
         rows_bar: Block::reals_mut(&mut rows_bar),
@@ -104,8 +105,7 @@ fn pull_back_tables<R: Real>(
         time_transpose(&compiled.kernel, t, values, values_bar, &mut mu_time, &mut log_gamma_time);
     }
     let rows_bar = Block::reals(&rows_bar);
-    let [level, weights, mean, log_gamma] =
-        Isa::best().run_at_fixed_width(CompileTranspose { compiled: &compiled, rows_bar });
+    let [level, weights, mean, log_gamma] = CompileTranspose { compiled: &compiled, rows_bar }.cotangents();
     for k in 0..l {
         pull_back_level(parameters, gradient, k, level[k]);
         let row = &mut gradient.group_mut(Group::Weights)[k * m..(k + 1) * m];
@@ -118,7 +118,7 @@ fn pull_back_tables<R: Real>(
 }
 
 /// [`combine_transpose`] for what a plan has compiled.
-struct CombineTranspose<'a, R> {
+pub struct CombineTranspose<'a, R> {
     compiled: &'a Compiled<'a>,
     parts: &'a [&'a [R]],
     rows_bar: &'a mut [f64],
@@ -139,6 +139,13 @@ impl<R: Real> Vectorized<f64> for CombineTranspose<'_, R> {
 struct CompileTranspose<'a> {
     compiled: &'a Compiled<'a>,
     rows_bar: &'a [f64],
+}
+
+impl CompileTranspose<'_> {
+    /// Not generic, so that it is compiled in this crate.
+    fn cotangents(self) -> [Vec<f64>; 4] {
+        Isa::best().run_at_fixed_width(self)
+    }
 }
 
 impl Vectorized<f64> for CompileTranspose<'_> {

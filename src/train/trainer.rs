@@ -4,8 +4,8 @@ use super::likelihood::{Likelihood, likelihood};
 use super::loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
 use super::optimizer::{AdamW, Schedule};
 use super::parameters::Parameters;
+use super::precision::Trainable;
 use crate::error::Error;
-use crate::lanes::Real;
 use crate::random::{Purpose, Stream};
 use core::fmt;
 use core::ops::ControlFlow;
@@ -134,7 +134,7 @@ pub struct Trainer<R> {
     epoch: Option<(usize, Vec<usize>)>,
 }
 
-impl<R: Real> Trainer<R> {
+impl<R: Trainable> Trainer<R> {
     /// Starts at `initial` with configurations `train` and `held_out` (both `[n][N][D]`, zero centre of mass).
     ///
     /// # Errors

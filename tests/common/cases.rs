@@ -2,8 +2,7 @@
 
 use super::Golden;
 use eqflow::field::Shape;
-use eqflow::flow::{Block, Config, Plan};
-use eqflow::lanes::Real;
+use eqflow::flow::{Block, Config, Plan, Precision};
 
 /// SplitMix64, so that test inputs do not come from the crate's own generators.
 pub struct Rng(pub u64);
@@ -152,20 +151,20 @@ pub fn latent(shape: Shape, n: usize, rng: &mut Rng) -> Vec<f64> {
     z
 }
 
-pub fn narrow<R: Real>(values: &[f64]) -> Vec<R> {
+pub fn narrow<R: Precision>(values: &[f64]) -> Vec<R> {
     values.iter().map(|&v| R::from_f64(v)).collect()
 }
 
-pub fn widen<R: Real>(values: &[R]) -> Vec<f64> {
+pub fn widen<R: Precision>(values: &[R]) -> Vec<f64> {
     values.iter().map(|v| v.to_f64()).collect()
 }
 
 /// A plan with a workspace that grows as needed, whose calls return what they compute.
-pub struct Flow<R: Real> {
+pub struct Flow<R: Precision> {
     pub plan: Plan<R, Vec<Block>>,
 }
 
-impl<R: Real> Flow<R> {
+impl<R: Precision> Flow<R> {
     pub fn new(golden: &Golden, config: Config) -> Self {
         Flow { plan: Plan::allocate(&golden.model(), &config).unwrap() }
     }
