@@ -37,6 +37,7 @@ fn config(iterations: usize) -> TrainConfig {
         penalties: Penalties { kinetic: 0.0, step_error: 1.0 },
         steps: 8,
         grid_jitter: 0.5,
+        least_bandwidth: 0.0,
         check: Check { every: 20, gap_tolerance: 0.01 },
         seed: 3,
     }
@@ -77,6 +78,7 @@ fn cheating() -> TrainConfig {
         penalties: Penalties::default(),
         steps: 2,
         grid_jitter: 0.0,
+        least_bandwidth: 0.0,
         learning_rate: 0.1,
         schedule: Schedule::Constant,
         ..config(200)

@@ -45,6 +45,8 @@ fn config(seed: u64, iterations: usize) -> TrainConfig {
         penalties: Penalties { kinetic: 0.0, step_error: 3.0 },
         steps: GRID_STEPS,
         grid_jitter: 0.9,
+        // The means are 0.16 apart.
+        least_bandwidth: 0.1,
         check: Check { every: 500, gap_tolerance: 0.02 },
         seed,
     }

@@ -1,10 +1,10 @@
 //! Where each array lies in a plan's memory: each in blocks of its own.
 
-use super::config::Config;
+use super::config::{Config, RadialPath};
 use super::model::Model;
 use crate::error::{Argument, Error, Status};
 use crate::lanes::{Block, Isa, Lanes, Real, Vectorized};
-use crate::radial::{Cells, Gaussians, RadialPrecision, padded_rows, scratch_extent};
+use crate::radial::{Cells, Degree, Gaussians, RadialPrecision, padded_rows, scratch_extent};
 
 /// Index of each array in [`Layout::lengths`].
 pub mod array {
@@ -51,12 +51,15 @@ impl Layout {
         let mut cells = None;
         if let Some(samples) = config.samples_for_tables() {
             let isa = config.isa.unwrap_or(Isa::best());
-            let tolerance = config.tolerance::<R>();
-            cells = Choose { model, tolerance, precision: precision::<R>() }.on(isa);
-            if cells.is_none() && config.radial == super::RadialPath::Compiled {
+            let (tolerance, precision) = (config.tolerance::<R>(), precision::<R>());
+            let candidates = Candidates { model, tolerance, precision }.on(isa);
+            let cost = |cells: &Cells| cost(model, config, cells, samples);
+            cells = candidates.into_iter().flatten().min_by(|a, b| cost(a).total_cmp(&cost(b)));
+            if config.radial != RadialPath::Compiled {
+                cells = cells.filter(|cells| cost(cells) <= exact_cost(model, config, samples));
+            } else if cells.is_none() {
                 return Err(Error::new(Status::Unsupported, Argument::TableTolerance, 0.0));
             }
-            cells = cells.filter(|cells| pays(model, config, cells, samples));
         }
         let (n_radial, n_time) = (model.n_radial(), model.n_time());
         Ok(Layout { n_radial, n_time, steps: config.grid_steps(), cells })
@@ -151,42 +154,54 @@ impl Layout {
     }
 }
 
-/// Whether the build costs less than it saves on `samples`, in cycles of a processor with 256-bit vectors: a
-/// Gaussian or its product with a weight, an evaluation, and each entry of each stage's table.
-fn pays(model: &Model<'_>, config: &Config, cells: &Cells, samples: usize) -> bool {
-    let (m, l, steps) = (model.n_radial() as f64, model.n_time() as f64, config.grid_steps() as f64);
-    let entries = (cells.rows() * cells.degree.coefficients()) as f64;
-    let build = entries * (3.0 * m + 0.2 * m * l + 0.4 * (2.0 * steps + 1.0) * l);
-    let exact = 4.0 * steps * model.shape.pairs() as f64 * 4.5 * m;
-    build <= exact * samples as f64
+/// What it costs to build tables in these cells and to take `samples` samples through them, in cycles of a processor
+/// with 256-bit vectors of doubles: a Gaussian or its product with a weight, each entry of each stage's table, and a
+/// polynomial.
+fn cost(model: &Model<'_>, config: &Config, cells: &Cells, samples: usize) -> f64 {
+    let (m, l, stages) =
+        (model.n_radial() as f64, model.n_time() as f64, (2 * config.grid_steps() + 1) as f64);
+    let coefficients = cells.degree.coefficients() as f64;
+    let entries = cells.rows() as f64 * coefficients;
+    let build = entries * (3.0 * m + 0.2 * m * l + 0.4 * stages * l);
+    build + evaluations(model, config, samples) * (5.0 + coefficients)
 }
 
-/// [`Cells::choose`] for a model.
-struct Choose<'a> {
+/// What `samples` samples cost on the exact path, in the same unit.
+fn exact_cost(model: &Model<'_>, config: &Config, samples: usize) -> f64 {
+    evaluations(model, config, samples) * (5.0 + 4.5 * model.n_radial() as f64)
+}
+
+/// Evaluations of phi that take `samples` samples along the grid.
+fn evaluations(model: &Model<'_>, config: &Config, samples: usize) -> f64 {
+    4.0 * config.grid_steps() as f64 * model.shape.pairs() as f64 * samples as f64
+}
+
+/// [`Cells::candidates`] for a model.
+struct Candidates<'a> {
     model: &'a Model<'a>,
     tolerance: f64,
     precision: RadialPrecision,
 }
 
-impl Choose<'_> {
+impl Candidates<'_> {
     /// Not generic, so that it is compiled in this crate.
-    fn on(self, isa: Isa) -> Option<Cells> {
+    fn on(self, isa: Isa) -> [Option<Cells>; Degree::ALL.len()] {
         isa.run(self)
     }
 }
 
-impl Vectorized<f64> for Choose<'_> {
-    type Output = Option<Cells>;
+impl Vectorized<f64> for Candidates<'_> {
+    type Output = [Option<Cells>; Degree::ALL.len()];
 
-    fn run<V: Lanes<Real = f64>>(self) -> Option<Cells> {
-        let Choose { model, tolerance, precision } = self;
+    fn run<V: Lanes<Real = f64>>(self) -> Self::Output {
+        let Candidates { model, tolerance, precision } = self;
         let gaussians = Gaussians {
             basis: model.basis,
             eps: model.eps,
             count: model.n_radial(),
             get: |m| [model.mu.get(m), model.gamma.get(m)],
         };
-        Cells::choose::<V, _>(&gaussians, tolerance, precision)
+        Cells::candidates::<V, _>(&gaussians, tolerance, precision)
     }
 }
 

@@ -17,9 +17,15 @@ pub enum Degree {
 }
 
 impl Degree {
-    /// The cheaper degree for a tolerance.
-    pub fn for_tolerance(tolerance: f64) -> Self {
-        if tolerance >= 2e-8 { Degree::Cubic } else { Degree::Septic }
+    /// Both, the lower first.
+    pub const ALL: [Degree; 2] = [Degree::Cubic, Degree::Septic];
+
+    /// Whether cells of this degree need not be too narrow for a tolerance.
+    const fn serves(self, tolerance: f64) -> bool {
+        match self {
+            Degree::Cubic => tolerance >= 2e-8,
+            Degree::Septic => true,
+        }
     }
 
     /// Coefficients of a polynomial.
@@ -105,19 +111,20 @@ const SUBDIVISION: usize = 4;
 const SCALES: usize = 33;
 
 impl Cells {
-    /// The fewest cells that interpolate phi to `tolerance` (of its largest magnitude), by an estimate of what the
-    /// Gaussians demand everywhere; `None` where they would be too many, and for the normalised basis without a
-    /// regulariser: phi has kinks there, where Gaussians are cut off, that no check of a few points is sure to see.
-    pub fn choose<V: Lanes<Real = f64>, F: Fn(usize) -> [f64; 2]>(
+    /// For each degree the fewest cells that interpolate phi to `tolerance` (of its largest magnitude), by an estimate
+    /// of what the Gaussians demand everywhere. A cubic table is read faster, a septic one is built faster.
+    ///
+    /// `None` where they would be too many, and for the normalised basis without a regulariser: phi has kinks there,
+    /// where Gaussians are cut off, that no check of a few points is sure to see.
+    pub fn candidates<V: Lanes<Real = f64>, F: Fn(usize) -> [f64; 2]>(
         gaussians: &Gaussians<F>,
         tolerance: f64,
         precision: RadialPrecision,
-    ) -> Option<Cells> {
+    ) -> [Option<Cells>; Degree::ALL.len()] {
         if gaussians.basis == Basis::Normalized && gaussians.eps < LEAST_EPS {
-            return None;
+            return [None; Degree::ALL.len()];
         }
-        let degree = Degree::for_tolerance(tolerance);
-        let (end, width) = (end(gaussians, tolerance), degree.width_for(tolerance, gaussians.basis));
+        let end = end(gaussians, tolerance);
         let scales: [f64; SCALES] = core::array::from_fn(|k| {
             let scale = libm::exp2(k as f64 / SUBDIVISION as f64 - 1.0) / end;
             match precision {
@@ -125,21 +132,30 @@ impl Cells {
                 RadialPrecision::Single => libm::exp2(libm::floor(libm::log2(scale))),
             }
         });
+        // Cells an octave, for cells as wide as a bandwidth.
         let mut demand = [0.0_f64; SCALES];
         for_each_point::<V, _>(gaussians, end, |d, bandwidth| {
             for (demand, &scale) in demand.iter_mut().zip(&scales) {
-                let cells_per_octave = octave(1.0 + scale * d) / (scale * bandwidth * width);
+                let cells_per_octave = octave(1.0 + scale * d) / (scale * bandwidth);
                 *demand = if *demand < cells_per_octave { cells_per_octave } else { *demand };
             }
         });
-        let candidates = scales.iter().zip(&demand).filter_map(|(&scale, &demand)| {
-            let demand = if demand < 1.0 { 1.0 } else { demand };
-            let split = (demand.to_bits() >> 52).wrapping_sub(1022) as u32; // 2^split > demand
-            (split <= 20)
-                .then_some(Cells { degree, scale, split, count: 0 })
-                .map(|cells| Cells { count: cells.position(scale * end) + 1, ..cells })
-        });
-        candidates.filter(|cells| cells.count < MOST_CELLS).min_by_key(|cells| cells.count)
+        Degree::ALL.map(|degree| {
+            let width = degree.width_for(tolerance, gaussians.basis);
+            let cells =
+                scales.iter().zip(&demand).filter_map(|(&s, &d)| Cells::graded(degree, s, d / width, end));
+            cells.filter(|_| degree.serves(tolerance)).min_by_key(|cells| cells.count)
+        })
+    }
+
+    /// Cells of which an octave has at least `demand`; `None` for too many.
+    fn graded(degree: Degree, scale: f64, demand: f64, end: f64) -> Option<Cells> {
+        let demand = if demand < 1.0 { 1.0 } else { demand };
+        let split = (demand.to_bits() >> 52).wrapping_sub(1022) as u32; // 2^split > demand
+        let cells = Cells { degree, scale, split, count: 0 };
+        (split <= 20)
+            .then(|| Cells { count: cells.position(scale * end) + 1, ..cells })
+            .filter(|cells| cells.count < MOST_CELLS)
     }
 
     /// Rows of a table: the cells and the constant.

@@ -8,7 +8,7 @@ use super::cells::Cells;
 use super::collapse::{Basis, Kernel};
 use super::compile::{BLOCK, Chebyshev, Geometry};
 use super::exact::LN_2;
-use crate::lanes::{Block, Lanes, Real, exp2_neg};
+use crate::lanes::{Lanes, Real, exp2_neg};
 
 /// Cotangents of a kernel's parameters, added up.
 #[derive(Debug)]
@@ -23,38 +23,39 @@ pub struct KernelGradient<'a, V> {
     pub log_gamma: &'a mut [V],
 }
 
-/// Reals of a table that are worked on at a time, so that their rows of all l stay in the first cache.
-const RUN: usize = 128;
+/// Vectors of a table's entries that stay in registers, and stages whose entries stay in the first cache.
+const ENTRIES: usize = 4;
+const STAGES: usize = 64;
 
 /// Transposes [`super::combine`] for all stages: given the cotangents of the tables, which are the sums of `parts`
-/// (`[stages][rows][C]` each), adds those of the rows to `rows_bar` (`[L][rows][C]`) and those of R_l to `values_bar`
-/// (`[stages][L]`).
+/// (`[stages][rows][C]` each), adds those of the rows to `rows_bar` (`[L][rows][C]`) and those of R_l, lane by lane, to
+/// `values_bar` (`[stages][L]`).
 pub fn combine_transpose<V: Lanes<Real = f64>, R: Real>(
     n_time: usize,
     values: &[f64],
     rows: &[f64],
     parts: &[&[R]],
     rows_bar: &mut [f64],
-    values_bar: &mut [f64],
+    values_bar: &mut [V],
 ) {
     let length = rows.len() / n_time;
-    for first in (0..length).step_by(RUN) {
-        let run = first..length.min(first + RUN);
-        let stages = values.chunks_exact(n_time).zip(values_bar.chunks_exact_mut(n_time));
-        for (stage, (values, values_bar)) in stages.enumerate() {
+    for at in (0..length).step_by(ENTRIES * V::WIDTH) {
+        let stages = values.chunks(STAGES * n_time).zip(values_bar.chunks_mut(STAGES * n_time));
+        for (chunk, (values, values_bar)) in stages.enumerate() {
             V::vectorize(
                 #[inline(always)]
                 || {
-                    let mut table = [Block::default(); RUN * size_of::<f64>() / size_of::<Block>()];
-                    let table = &mut Block::reals_mut::<f64>(&mut table)[..run.len()];
+                    let mut tables = [[V::zero(); ENTRIES]; STAGES];
+                    let tables = &mut tables[..values.len() / n_time];
                     for part in parts {
-                        let part = &part[stage * length..][run.clone()];
-                        table.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.to_f64());
+                        add_entries::<V, R>(&part[chunk * STAGES * length + at..], length, tables);
                     }
-                    for (l, (&value, value_bar)) in values.iter().zip(values_bar).enumerate() {
-                        let run = l * length + run.start..l * length + run.end;
-                        *value_bar +=
-                            scaled_and_dotted::<V>(value, table, &rows[run.clone()], &mut rows_bar[run]);
+                    let rows = rows.chunks_exact(length).zip(rows_bar.chunks_exact_mut(length));
+                    for (l, (row, row_bar)) in rows.enumerate() {
+                        let values = values[l..].iter().step_by(n_time);
+                        let values_bar = values_bar[l..].iter_mut().step_by(n_time);
+                        let stages = tables.iter().zip(values.zip(values_bar));
+                        pull_to_row::<V>(stages, &row[at..], &mut row_bar[at..]);
                     }
                 },
             );
@@ -62,28 +63,42 @@ pub fn combine_transpose<V: Lanes<Real = f64>, R: Real>(
     }
 }
 
-/// Adds value `table` to `row_bar` and returns the scalar product of `table` and `row`.
+/// Adds the entries at the front of each stage's table, `length` after the other.
 #[inline(always)]
-fn scaled_and_dotted<V: Lanes<Real = f64>>(
-    value: f64,
-    table: &[f64],
-    row: &[f64],
-    row_bar: &mut [f64],
-) -> f64 {
-    let value = V::splat(value);
-    let (table, row): (&[V], &[V]) = (bytemuck::cast_slice(table), bytemuck::cast_slice(row));
-    let row_bar: &mut [V] = bytemuck::cast_slice_mut(row_bar);
-    let mut sums = [V::zero(); 4];
-    for ((row, row_bar), table) in
-        row.chunks_exact(4).zip(row_bar.chunks_exact_mut(4)).zip(table.chunks_exact(4))
-    {
-        for k in 0..4 {
-            sums[k] += row[k] * table[k];
-            row_bar[k] += value * table[k];
+fn add_entries<V: Lanes<Real = f64>, R: Real>(part: &[R], length: usize, tables: &mut [[V; ENTRIES]]) {
+    for (table, part) in tables.iter_mut().zip(part.chunks(length)) {
+        for (v, entries) in table.iter_mut().enumerate() {
+            *entries += V::from_fn(
+                #[inline(always)]
+                |lane| part[v * V::WIDTH + lane].to_f64(),
+            );
         }
     }
-    let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    sum.as_slice().iter().sum()
+}
+
+/// The share of one function of time: for each stage with its value adds value `table` to the front of `row_bar` and
+/// `table . row` to the value's cotangent.
+#[inline(always)]
+fn pull_to_row<'a, V: Lanes<Real = f64>>(
+    stages: impl Iterator<Item = (&'a [V; ENTRIES], (&'a f64, &'a mut V))>,
+    row: &[f64],
+    row_bar: &mut [f64],
+) {
+    let row: &[V] = bytemuck::cast_slice(&row[..ENTRIES * V::WIDTH]);
+    let row_bar: &mut [V] = bytemuck::cast_slice_mut(&mut row_bar[..ENTRIES * V::WIDTH]);
+    let (mut entries, mut sums) = ([V::zero(); ENTRIES], [V::zero(); ENTRIES]);
+    entries.copy_from_slice(row);
+    sums.copy_from_slice(row_bar);
+    for (table, (&value, value_bar)) in stages {
+        let value = V::splat(value);
+        let mut products = [V::zero(); ENTRIES];
+        for v in 0..ENTRIES {
+            products[v] = entries[v] * table[v];
+            sums[v] += value * table[v];
+        }
+        *value_bar += (products[0] + products[1]) + (products[2] + products[3]);
+    }
+    row_bar.copy_from_slice(&sums);
 }
 
 /// Transposes [`super::compile`]: given the cotangents of all rows (`[L][padded_rows][C]`), adds those of the

@@ -5,7 +5,7 @@ use super::trainer::{State, TrainError, Trainer};
 use core::fmt;
 
 const MAGIC: [u8; 8] = *b"EQFTRAIN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic, version, checksum of what follows, checksum of the data, bytes of a real.
 const HEADER: usize = 8 + 4 + 4 + 4 + 4;
 

@@ -59,9 +59,9 @@ pub struct Discretisation<'a> {
 }
 
 impl<'a> Discretisation<'a> {
-    /// The radial functions compiled to 1e-9 where that pays: far below the noise of a minibatch.
+    /// The radial functions compiled to 1e-7 where that pays: far below the noise of a minibatch.
     pub const fn new(nodes: &'a [f64]) -> Self {
-        Discretisation { nodes, radial: RadialPath::Auto { samples: 0 }, table_tolerance: 1e-9 }
+        Discretisation { nodes, radial: RadialPath::Auto { samples: 0 }, table_tolerance: 1e-7 }
     }
 
     /// The same with another way to evaluate the radial functions.

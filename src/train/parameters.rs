@@ -158,6 +158,12 @@ impl Parameters {
         &mut self.coordinates[range]
     }
 
+    /// Widens radial bandwidths below `least` (a length; 0 for no limit) to it.
+    pub fn limit_bandwidths(&mut self, least: f64) {
+        let least = libm::log(least);
+        self.group_mut(Group::LogGamma).iter_mut().for_each(|log_gamma| *log_gamma = log_gamma.max(least));
+    }
+
     /// Calls `use_model` with these parameters as a model: bandwidths are the exponentials of their coordinates.
     pub fn with_model<T>(&self, use_model: impl FnOnce(&Model<'_>) -> T) -> T {
         let exponentials = |group| -> Vec<f64> { self.group(group).iter().map(|&v| libm::exp(v)).collect() };

@@ -131,7 +131,11 @@ impl<R: Real> Vectorized<f64> for CombineTranspose<'_, R> {
     fn run<V: Lanes<Real = f64>>(self) {
         let Compiled { kernel, time_values, rows, .. } = self.compiled;
         let n_time = kernel.level.len();
-        combine_transpose::<V, R>(n_time, time_values, rows, self.parts, self.rows_bar, self.values_bar);
+        let mut lanes = vec![V::zero(); time_values.len()];
+        combine_transpose::<V, R>(n_time, time_values, rows, self.parts, self.rows_bar, &mut lanes);
+        for (value_bar, lanes) in self.values_bar.iter_mut().zip(lanes) {
+            *value_bar = sum_lanes(lanes);
+        }
     }
 }
 

@@ -31,6 +31,9 @@ pub struct TrainConfig {
     /// Each inner node of an iteration's grid moves by up to half this fraction of a step, 0 to 0.99: the
     /// optimiser cannot tune the field to one grid.
     pub grid_jitter: f64,
+    /// Radial bandwidths are kept at or above this length; 0 for no limit. Gaussians much narrower than the distance
+    /// between their centres fit noise, and their tables are large.
+    pub least_bandwidth: f64,
     /// The honesty rule.
     pub check: Check,
     /// Seed of minibatches and grids.
@@ -237,6 +240,7 @@ impl<R: Trainable> Trainer<R> {
             return Ok((loss, f64::NAN));
         }
         let norm = state.optimizer.step(config.learning_rate * factor, &mut state.parameters, &loss.gradient);
+        state.parameters.limit_bandwidths(config.least_bandwidth);
         Ok((loss, norm))
     }
 
@@ -338,6 +342,11 @@ fn check_config(config: &TrainConfig) -> Result<(), TrainError> {
         (config.check.gap_tolerance > 0.0, "check.gap_tolerance", "must be positive"),
         (finite_positive(config.learning_rate), "learning_rate", "must be finite and positive"),
         ((0.0..=0.99).contains(&config.grid_jitter), "grid_jitter", "must lie between 0 and 0.99"),
+        (
+            config.least_bandwidth.is_finite() && config.least_bandwidth >= 0.0,
+            "least_bandwidth",
+            "must be finite and not negative",
+        ),
         (config.penalties.kinetic >= 0.0, "penalties.kinetic", "must not be negative"),
         (config.penalties.step_error >= 0.0, "penalties.step_error", "must not be negative"),
         (config.optimizer.clip_norm > 0.0, "optimizer.clip_norm", "must be positive"),
@@ -392,6 +401,7 @@ mod tests {
             penalties: Penalties::default(),
             steps: 5,
             grid_jitter: 0.8,
+            least_bandwidth: 0.0,
             check: Check { every: 100, gap_tolerance: 1.0 },
             seed: 4,
         };
