@@ -7,19 +7,25 @@
 //! [`Trainer`] compares the grid's log-likelihood with the converged one on held-out data as it goes, and only
 //! certified parameters leave it.
 
+mod alignment;
+mod assignment;
 mod checkpoint;
 mod field;
+mod gains;
 mod likelihood;
 mod loss;
 mod optimizer;
+mod pairing;
 mod parameters;
 mod piece;
 mod pull_back;
 mod trainer;
 
+pub use alignment::align;
 pub use checkpoint::CheckpointError;
 pub use likelihood::{Likelihood, likelihood};
 pub use loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
 pub use optimizer::{AdamW, Schedule};
+pub use pairing::{Pairing, Pairs, pairs};
 pub use parameters::{Group, Parameters};
 pub use trainer::{Check, Progress, TrainConfig, TrainError, Trainer, Verdict};
