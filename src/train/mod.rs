@@ -3,6 +3,7 @@
 //!
 //! The gradient is that of the numbers that the fixed grid computes (discretise, then optimise), by the adjoint
 //! of the integrator in [`crate::integrate::rk4`]; memory is one state a step for each vector of samples.
+//! [`fit`] needs no optimiser: it finds W and b in closed form by flow matching, on [`pairs`] of prior draws and data.
 //! Because an optimiser can exploit a coarse grid until the reported likelihood is one that no density has, the
 //! [`Trainer`] compares the grid's log-likelihood with the converged one on held-out data as it goes, and only
 //! certified parameters leave it.
@@ -10,7 +11,9 @@
 mod alignment;
 mod assignment;
 mod checkpoint;
+mod features;
 mod field;
+mod flow_matching;
 mod gains;
 mod likelihood;
 mod loss;
@@ -19,10 +22,12 @@ mod pairing;
 mod parameters;
 mod piece;
 mod pull_back;
+mod quadrature;
 mod trainer;
 
 pub use alignment::align;
 pub use checkpoint::CheckpointError;
+pub use flow_matching::{Fit, FlowMatching, fit};
 pub use likelihood::{Likelihood, likelihood};
 pub use loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
 pub use optimizer::{AdamW, Schedule};
