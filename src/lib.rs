@@ -21,7 +21,7 @@
 //! | [`flow`] | model, plan, forward, inverse, log-density, samples, model file |
 //! | [`mcmc`] | Metropolis step on caller memory |
 //! | `capi` | the C functions (feature `capi`) |
-//! | `train` | losses, gradients, optimiser, honest training (feature `std`) |
+//! | `train` | losses, gradients, optimiser, honest training, closed-form flow matching (feature `std`) |
 //! | `sampling` | Markov-chain drivers, importance reweighting, histograms (feature `std`) |
 //! | `io` | files (feature `std`) |
 

@@ -12,5 +12,5 @@
 mod pairs;
 mod transpose;
 
-pub use pairs::{PairScratch, Shape, distances, pair_potential, velocity_divergence};
+pub use pairs::{PairScratch, Shape, add_forces, distances, pair_potential, velocity_divergence};
 pub use transpose::transpose;

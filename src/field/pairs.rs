@@ -217,6 +217,41 @@ fn pair_gradient<const D: usize, V: Lanes>(
     );
 }
 
+/// Adds the sum over j of `scalar`_ij (x_i - x_j) to `force` of each particle i: a field that is linear in its scalars.
+///
+/// `x` and `force` are `[groups][N][D]`, `scalar` has one vector a group and unordered pair in the fixed order.
+pub fn add_forces<V: Lanes>(shape: Shape, x: &[V], scalar: &[V], force: &mut [V]) {
+    match shape.dimension {
+        1 => forces_alone::<1, V>(shape, x, scalar, force),
+        2 => forces_alone::<2, V>(shape, x, scalar, force),
+        _ => forces_alone::<3, V>(shape, x, scalar, force),
+    }
+}
+
+#[inline(always)]
+fn forces_alone<const D: usize, V: Lanes>(shape: Shape, x: &[V], scalar: &[V], force: &mut [V]) {
+    let groups = x.chunks_exact(shape.coordinates()).zip(force.chunks_exact_mut(shape.coordinates()));
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for ((x, force), scalar) in groups.zip(scalar.chunks_exact(shape.pairs().max(1))) {
+                let (force, _) = force.as_chunks_mut::<D>();
+                for_each_pair::<D, V>(
+                    x,
+                    #[inline(always)]
+                    |pair, i, x_i, j, x_j| {
+                        for k in 0..D {
+                            let term = scalar[pair] * (x_i[k] - x_j[k]);
+                            force[i][k] += term;
+                            force[j][k] -= term;
+                        }
+                    },
+                );
+            }
+        },
+    );
+}
+
 /// Writes the velocity at `x` (both `[groups][N][D]`) and the divergence (`[groups]`).
 ///
 /// Cost: N (N-1)/2 evaluations of phi a group. Coincident particles exert no force on each other and contribute
@@ -321,5 +356,30 @@ fn forces<const D: usize, const N: usize, V: Lanes>(
             v[i] = v_i;
         }
         *div = half + half;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forces_are_the_double_sum_over_particles() {
+        for (particles, dimension) in [(1, 2), (2, 1), (4, 2), (5, 3)] {
+            let shape = Shape { particles, dimension };
+            let (coordinates, pairs, groups) = (shape.coordinates(), shape.pairs(), 2);
+            let x: Vec<f64> = (0..groups * coordinates).map(|i| libm::sin(i as f64 + 1.0)).collect();
+            let scalar: Vec<f64> = (0..groups * pairs).map(|p| libm::cos(3.0 * p as f64)).collect();
+            let mut force = vec![10.0; x.len()];
+            add_forces(shape, &x, &scalar, &mut force);
+            for (c, force) in force.iter().enumerate() {
+                let (g, i, k) = (c / coordinates, c % coordinates / dimension, c % dimension);
+                let at = |i: usize| x[g * coordinates + i * dimension + k];
+                let pair = |i: usize, j: usize| i * (2 * particles - i - 1) / 2 + j - i - 1;
+                let term = |j: usize| scalar[g * pairs + pair(i.min(j), i.max(j))] * (at(i) - at(j));
+                let want: f64 = (0..particles).filter(|&j| j != i).map(term).sum();
+                assert!((force - 10.0 - want).abs() < 1e-13, "{shape:?} {c}");
+            }
+        }
     }
 }

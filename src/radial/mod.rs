@@ -19,6 +19,7 @@ mod collapse;
 mod compile;
 mod compile_transpose;
 mod exact;
+mod functions;
 mod table;
 mod transpose;
 
@@ -27,6 +28,7 @@ pub use collapse::{Basis, Kernel, SQRT_LOG2_E, reach, time_functions, time_trans
 pub use compile::{Accuracy, combine, compile, padded_rows, scratch_extent};
 pub use compile_transpose::{KernelGradient, combine_transpose, compile_transpose};
 pub use exact::{AtTime, Exact, PerLane, Shared, Weights};
+pub use functions::radial_functions;
 pub use table::Table;
 pub use transpose::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN};
 

@@ -17,6 +17,10 @@ pub enum Purpose {
     Minibatch = 4,
     /// Random time grids; the index is the iteration's.
     TimeGrid = 5,
+    /// Prior draws that are paired with data; the index is the pair's.
+    Pairing = 6,
+    /// Rotations from which alignments start; the index is the start's.
+    Alignment = 7,
 }
 
 /// A xoshiro256++ generator whose state is a one-to-one function of seed, purpose and index.

@@ -3,25 +3,36 @@
 //!
 //! The gradient is that of the numbers that the fixed grid computes (discretise, then optimise), by the adjoint
 //! of the integrator in [`crate::integrate::rk4`]; memory is one state a step for each vector of samples.
+//! [`fit`] needs no optimiser: it finds W and b in closed form by flow matching, on [`pairs`] of prior draws and data.
 //! Because an optimiser can exploit a coarse grid until the reported likelihood is one that no density has, the
 //! [`Trainer`] compares the grid's log-likelihood with the converged one on held-out data as it goes, and only
 //! certified parameters leave it.
 
+mod alignment;
+mod assignment;
 mod checkpoint;
+mod features;
 mod field;
+mod flow_matching;
+mod gains;
 mod likelihood;
 mod loss;
 mod optimizer;
+mod pairing;
 mod parameters;
 mod piece;
 mod precision;
 mod pull_back;
+mod quadrature;
 mod trainer;
 
+pub use alignment::align;
 pub use checkpoint::CheckpointError;
+pub use flow_matching::{Fit, FlowMatching, fit};
 pub use likelihood::{Likelihood, likelihood};
 pub use loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
 pub use optimizer::{AdamW, Schedule};
+pub use pairing::{Pairing, Pairs, pairs};
 pub use parameters::{Group, Parameters};
 pub use precision::Trainable;
 pub use trainer::{Check, Progress, TrainConfig, TrainError, Trainer, Verdict};

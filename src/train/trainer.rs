@@ -372,7 +372,7 @@ fn jittered_grid(config: &TrainConfig, iteration: usize) -> Vec<f64> {
 }
 
 /// Fisher and Yates' shuffle of 0..n.
-fn permutation(stream: &mut Stream, n: usize) -> Vec<usize> {
+pub(super) fn permutation(stream: &mut Stream, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
         order.swap(i, stream.next_below(i as u64 + 1) as usize);
