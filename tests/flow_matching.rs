@@ -8,8 +8,8 @@ use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use eqflow::sampling::{ChainConfig, Initial, sample_chains};
 use eqflow::train::{
-    AdamW, Check, Fit, FlowMatching, Group, Pairing, Parameters, Penalties, Schedule, TrainConfig,
-    TrainError, Trainer, align, fit, likelihood, pairs,
+    Check, Fit, FlowMatching, Group, Pairing, Parameters, Schedule, TrainConfig, TrainError, Trainer, align,
+    fit, likelihood, pairs,
 };
 use nalgebra::{DMatrix, DVector};
 use std::ops::ControlFlow;
@@ -481,15 +481,10 @@ fn dw4_is_half_learned_at_once_and_training_goes_on_from_there() {
 
     let config = TrainConfig {
         iterations: 30,
-        batch_size: 64,
         learning_rate: 0.01,
         schedule: Schedule::Constant,
-        optimizer: AdamW::new(),
-        penalties: Penalties { kinetic: 0.0, step_error: 3.0 },
-        steps: 20,
-        grid_jitter: 0.9,
-        check: Check { every: 10, gap_tolerance: 0.02 },
-        seed: 1,
+        check: Check { every: 10, gap_tolerance: 0.02, patience: 0 },
+        ..TrainConfig::default()
     };
     let mut trainer = Trainer::<f32>::new(config, fit.parameters, &train, &held_out).unwrap();
     assert_eq!(trainer.best().unwrap().1.nll, found.nll);

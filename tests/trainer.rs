@@ -1,12 +1,16 @@
 //! The trainer: reaches a known optimum, refuses to cheat, resumes to the same bits, names bad input.
 
 use eqflow::field::Shape;
+use eqflow::lanes::Lanes;
+use eqflow::potential::Potential;
 use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use eqflow::train::{
-    AdamW, Check, CheckpointError, Group, Parameters, Penalties, Schedule, TrainConfig, TrainError, Trainer,
+    AdamW, Check, CheckpointError, Group, KlGradient, Mixture, Parameters, Penalties, Schedule, TrainConfig,
+    TrainError, Trainer,
 };
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 const PAIR: Shape = Shape { particles: 2, dimension: 1 };
 
@@ -37,9 +41,9 @@ fn config(iterations: usize) -> TrainConfig {
         penalties: Penalties { kinetic: 0.0, step_error: 1.0 },
         steps: 8,
         grid_jitter: 0.5,
-        least_bandwidth: 0.0,
-        check: Check { every: 20, gap_tolerance: 0.01 },
+        check: Check { every: 20, gap_tolerance: 0.01, patience: 0 },
         seed: 3,
+        ..TrainConfig::default()
     }
 }
 
@@ -61,6 +65,91 @@ fn a_stretched_normal_is_learned_to_its_entropy() {
     assert!(trainer.verdicts().iter().all(|v| v.certified));
 }
 
+/// u = |x|^2 / (2 sigma^2).
+struct Harmonic {
+    sigma: f64,
+}
+
+impl<V: Lanes> Potential<V> for Harmonic {
+    fn energy(&self, _: Shape, x: &[V], gradient: Option<&mut [V]>) -> V {
+        let stiffness = V::constant(1.0 / (self.sigma * self.sigma));
+        let mut square = V::zero();
+        x.iter().for_each(|&x| square += x * x);
+        if let Some(gradient) = gradient {
+            gradient.iter_mut().zip(x).for_each(|(g, &x)| *g = stiffness * x);
+        }
+        V::constant(0.5) * stiffness * square
+    }
+}
+
+#[test]
+fn a_stretched_normal_is_learned_from_its_energy_alone() {
+    let sigma = 1.5;
+    let held_out = normal_samples(PAIR, sigma, 4000, 2);
+    let floor = (sigma * (2.0 * std::f64::consts::PI * std::f64::consts::E).sqrt()).ln();
+    for gradient in [KlGradient::Total, KlGradient::Path] {
+        let mixture = Mixture { lambda: 1.0, ramp: [0.0, 0.0], gradient };
+        let by_energy = TrainConfig { mixture, average: 0.9, ..config(400) };
+        // Without a potential there is nothing to learn from; the one sample of training data is never looked at.
+        let mut trainer = Trainer::<f64>::new(by_energy, identity(PAIR), &[0.5, -0.5], &held_out).unwrap();
+        assert!(matches!(trainer.run(go_on), Err(TrainError::Config("mixture.lambda", _))));
+        let mut trainer = trainer.with_potential(Arc::new(Harmonic { sigma }));
+        assert!(trainer.run(go_on).unwrap().is_continue());
+        let (_, best) = trainer.best().unwrap();
+        assert!(best.nll > floor - 3.0 * best.standard_error, "{gradient:?} {best:?} floor {floor}");
+        assert!(best.nll < floor + 3.0 * best.standard_error + 0.01, "{gradient:?} {best:?} floor {floor}");
+    }
+}
+
+#[test]
+fn the_average_is_the_mean_of_the_parameters_at_first() {
+    let (train, held_out) = (normal_samples(PAIR, 2.0, 200, 1), normal_samples(PAIR, 2.0, 200, 2));
+    let run = |iterations, average| {
+        let check = Check { every: 3, gap_tolerance: 1.0, patience: 0 };
+        let constant = TrainConfig { schedule: Schedule::Constant, average, check, ..config(iterations) };
+        let mut trainer = Trainer::<f64>::new(constant, identity(PAIR), &train, &held_out).unwrap();
+        assert!(trainer.run(go_on).unwrap().is_continue());
+        trainer
+    };
+    let each: Vec<Vec<f64>> = (1..=3).map(|n| run(n, 0.0).parameters().coordinates().to_vec()).collect();
+    let averaged = run(3, 0.99);
+    assert_eq!(averaged.parameters().coordinates(), each[2], "the average does not change the path");
+    let (best, _) = averaged.best().unwrap();
+    for (c, value) in best.coordinates().iter().enumerate() {
+        let mean = (each[0][c] + each[1][c] + each[2][c]) / 3.0;
+        assert!((value - mean).abs() < 1e-14 * (1.0 + mean.abs()), "coordinate {c}: {value}, not {mean}");
+    }
+}
+
+#[test]
+fn training_stops_when_its_patience_ends() {
+    let data = normal_samples(PAIR, 1.0, 100, 1);
+    let check = Check { every: 4, gap_tolerance: 0.1, patience: 3 };
+    // So slow that no parameter changes, and so no check is better than the first.
+    let idle = TrainConfig { learning_rate: 1e-300, check, ..config(100) };
+    let mut trainer = Trainer::<f64>::new(idle, identity(PAIR), &data, &data).unwrap();
+    assert!(trainer.run(go_on).unwrap().is_continue());
+    assert_eq!((trainer.iteration(), trainer.verdicts().len()), (12, 4));
+}
+
+#[test]
+fn bandwidths_stay_above_their_floor() {
+    let (train, held_out) = (two_clusters(256, 1), two_clusters(128, 2));
+    let narrowest = |least_bandwidth: f64| {
+        let limited = TrainConfig { least_bandwidth, ..config(60) };
+        let mut trainer = Trainer::<f64>::new(limited, identity(PAIR), &train, &held_out).unwrap();
+        assert!(trainer.run(go_on).unwrap().is_continue());
+        trainer.parameters().group(Group::LogGamma).iter().fold(f64::INFINITY, |a, b| a.min(b.exp()))
+    };
+    let free = narrowest(0.0);
+    let floor = 0.5 * (1.0 + free);
+    assert!(
+        free < floor && floor < 1.0,
+        "bandwidths start at 1 and must narrow for the test to mean anything"
+    );
+    assert!((narrowest(floor) / floor - 1.0).abs() < 1e-12);
+}
+
 /// Two clusters that only a stiff field separates: a grid of two steps invites cheating.
 fn two_clusters(n: usize, seed: u64) -> Vec<f64> {
     let mut samples = normal_samples(PAIR, 0.05, n, seed);
@@ -78,7 +167,6 @@ fn cheating() -> TrainConfig {
         penalties: Penalties::default(),
         steps: 2,
         grid_jitter: 0.0,
-        least_bandwidth: 0.0,
         learning_rate: 0.1,
         schedule: Schedule::Constant,
         ..config(200)
@@ -129,14 +217,24 @@ fn a_flow_that_exploits_its_grid_is_refused_and_penalised() {
     assert_eq!(again, *best);
 }
 
+/// With an average and, from the first quarter on, a share of energy-based training.
+fn mixed(iterations: usize) -> TrainConfig {
+    let mixture = Mixture { lambda: 0.5, ramp: [0.25, 0.5], gradient: KlGradient::Total };
+    TrainConfig { mixture, average: 0.9, ..config(iterations) }
+}
+
 fn interrupted_and_resumed(stop: usize, train: &[f64], held_out: &[f64]) -> Trainer<f32> {
-    let mut trainer = Trainer::<f32>::new(config(60), identity(PAIR), train, held_out).unwrap();
+    let mut trainer = Trainer::<f32>::new(mixed(60), identity(PAIR), train, held_out)
+        .unwrap()
+        .with_potential(Arc::new(Harmonic { sigma: 1.5 }));
     let stopped = trainer
         .run(|p| if p.iteration == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         .unwrap();
     assert!(stopped.is_break());
     assert_eq!(trainer.iteration(), stop);
-    let mut resumed = Trainer::<f32>::resume(&trainer.checkpoint(), train, held_out).unwrap();
+    let mut resumed = Trainer::<f32>::resume(&trainer.checkpoint(), train, held_out)
+        .unwrap()
+        .with_potential(Arc::new(Harmonic { sigma: 1.5 }));
     assert!(resumed.run(go_on).unwrap().is_continue());
     resumed
 }
@@ -144,7 +242,9 @@ fn interrupted_and_resumed(stop: usize, train: &[f64], held_out: &[f64]) -> Trai
 #[test]
 fn a_resumed_run_has_the_bits_of_an_unbroken_one() {
     let (train, held_out) = (normal_samples(PAIR, 1.5, 200, 1), normal_samples(PAIR, 1.5, 100, 2));
-    let mut unbroken = Trainer::<f32>::new(config(60), identity(PAIR), &train, &held_out).unwrap();
+    let mut unbroken = Trainer::<f32>::new(mixed(60), identity(PAIR), &train, &held_out)
+        .unwrap()
+        .with_potential(Arc::new(Harmonic { sigma: 1.5 }));
     assert!(unbroken.run(go_on).unwrap().is_continue());
     // In the middle of an epoch (200 samples, batches of 32), right after a check, and right before one.
     for stop in [1, 13, 19, 20] {
@@ -206,6 +306,10 @@ fn bad_configurations_and_data_are_named() {
     fails(&|c| c.check.gap_tolerance = f64::NAN, "check.gap_tolerance");
     fails(&|c| c.learning_rate = f64::INFINITY, "learning_rate");
     fails(&|c| c.grid_jitter = 1.0, "grid_jitter");
+    fails(&|c| c.least_bandwidth = -1.0, "least_bandwidth");
+    fails(&|c| c.average = 1.0, "average");
+    fails(&|c| c.mixture.lambda = 1.5, "mixture.lambda");
+    fails(&|c| c.mixture.ramp = [0.5, 0.4], "mixture.ramp");
     fails(&|c| c.penalties.kinetic = -1.0, "penalties.kinetic");
     fails(&|c| c.penalties.step_error = f64::NAN, "penalties.step_error");
     fails(&|c| c.optimizer.clip_norm = 0.0, "optimizer.clip_norm");

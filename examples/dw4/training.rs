@@ -4,9 +4,7 @@ use crate::data::Data;
 use crate::{Options, SHAPE, progress_bar};
 use eqflow::io::write_atomically;
 use eqflow::radial::Basis;
-use eqflow::train::{
-    AdamW, Check, Group, Parameters, Penalties, Progress, Schedule, TrainConfig, Trainer, Verdict,
-};
+use eqflow::train::{AdamW, Group, Parameters, Progress, TrainConfig, Trainer, Verdict};
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -38,17 +36,11 @@ fn initial() -> Parameters {
 fn config(seed: u64, iterations: usize) -> TrainConfig {
     TrainConfig {
         iterations,
-        batch_size: 64,
-        learning_rate: 0.02,
-        schedule: Schedule::Cosine { warm_up: 50, floor: 0.02 },
-        optimizer: AdamW::new(),
-        penalties: Penalties { kinetic: 0.0, step_error: 3.0 },
         steps: GRID_STEPS,
-        grid_jitter: 0.9,
         // The means are 0.16 apart.
         least_bandwidth: 0.1,
-        check: Check { every: 500, gap_tolerance: 0.02 },
         seed,
+        ..TrainConfig::default()
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod double_well;
 mod lennard_jones;
+mod softened;
 
 pub use double_well::DoubleWell;
 pub use lennard_jones::LennardJones;
+pub use softened::Softened;
 
 use crate::field::Shape;
 use crate::lanes::Lanes;

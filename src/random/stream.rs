@@ -21,6 +21,8 @@ pub enum Purpose {
     Pairing = 6,
     /// Rotations from which alignments start; the index is the start's.
     Alignment = 7,
+    /// Prior draws of energy-based training; the index is the draw's.
+    Latent = 8,
 }
 
 /// A xoshiro256++ generator whose state is a one-to-one function of seed, purpose and index.

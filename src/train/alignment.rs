@@ -1,7 +1,7 @@
 //! The permutation, rotation and reflection that bring one configuration closest to another.
 
 use super::assignment::assign;
-use super::trainer::TrainError;
+use super::config::TrainError;
 use crate::field::Shape;
 use crate::lanes::Lanes;
 use crate::particles::remove_com;

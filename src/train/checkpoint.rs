@@ -1,7 +1,8 @@
 //! Checkpoints: a trainer's whole state as bytes, from which a run goes on to the same bits.
 
+use super::config::TrainError;
 use super::precision::Trainable;
-use super::trainer::{State, TrainError, Trainer};
+use super::trainer::{State, Trainer};
 use core::fmt;
 
 const MAGIC: [u8; 8] = *b"EQFTRAIN";

@@ -1,11 +1,11 @@
 //! Flow matching in closed form: the weights of the field that best follows straight paths from prior to data.
 
 use super::alignment::check_finite;
+use super::config::TrainError;
 use super::features::{AddPairs, Gram};
 use super::pairing::Pairs;
 use super::parameters::{Group, Parameters};
 use super::quadrature::gauss_legendre;
-use super::trainer::TrainError;
 use crate::lanes::Isa;
 use crate::parallel::map_each;
 use crate::radial::{Kernel, SQRT_LOG2_E, reach, time_functions};

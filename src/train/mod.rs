@@ -11,6 +11,7 @@
 mod alignment;
 mod assignment;
 mod checkpoint;
+mod config;
 mod features;
 mod field;
 mod flow_matching;
@@ -28,11 +29,12 @@ mod trainer;
 
 pub use alignment::align;
 pub use checkpoint::CheckpointError;
+pub use config::{Check, Mixture, TrainConfig, TrainError};
 pub use flow_matching::{Fit, FlowMatching, fit};
 pub use likelihood::{Likelihood, likelihood};
-pub use loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
+pub use loss::{Batch, Discretisation, KlGradient, LossGradient, Objective, Penalties, loss_gradient};
 pub use optimizer::{AdamW, Schedule};
 pub use pairing::{Pairing, Pairs, pairs};
 pub use parameters::{Group, Parameters};
 pub use precision::Trainable;
-pub use trainer::{Check, Progress, TrainConfig, TrainError, Trainer, Verdict};
+pub use trainer::{Progress, Trainer, Verdict};

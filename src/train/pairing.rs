@@ -2,8 +2,9 @@
 
 use super::alignment::{aligned, check_finite, check_shape, random_starts};
 use super::assignment::assign;
+use super::config::TrainError;
 use super::gains::gains;
-use super::trainer::{TrainError, permutation};
+use super::trainer::permutation;
 use crate::field::Shape;
 use crate::parallel::map_indexed;
 use crate::particles::remove_com;

@@ -1,7 +1,7 @@
 //! The part of a minibatch that one thread integrates, there and back.
 
 use super::field::{Sink, TrainField, gaussian_extent};
-use super::loss::{Batch, Objective, Penalties};
+use super::loss::{Batch, KlGradient, Objective, Penalties};
 use crate::field::PairScratch;
 use crate::flow::{Block, Plan, Precision};
 use crate::integrate::rk4::{self, AdjointScratch, Cotangents, Direction, Penalty, Stages, Tape};
@@ -97,7 +97,7 @@ impl<R: Precision> Piece<'_, R> {
         let coordinates = shape.coordinates();
         let direction = match self.objective {
             Objective::MaximumLikelihood => Direction::Backward,
-            Objective::ReverseKl(_) => Direction::Forward,
+            Objective::ReverseKl(..) => Direction::Forward,
         };
         let grid = self.plan.grid(direction);
         let (pairs, _) = PairScratch::carve(shape, groups, &mut memory.pairs);
@@ -110,6 +110,10 @@ impl<R: Precision> Piece<'_, R> {
         let penalties: Vec<Penalty<V>> = weights.iter().map(|&weight| self.penalty(weight)).collect();
         for (bar, &weight) in memory.log_det_bar.iter_mut().zip(&weights) {
             *bar = -weight;
+        }
+        if let Objective::ReverseKl(_, KlGradient::Path) = self.objective {
+            memory.log_det_bar.fill(V::zero());
+            self.add_score(&memory.x, &weights, &mut memory.x_bar);
         }
         let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, &mut memory.integrator);
         let bar = Cotangents { x: &mut memory.x_bar, log_det: &memory.log_det_bar };
@@ -138,6 +142,30 @@ impl<R: Precision> Piece<'_, R> {
         }
     }
 
+    /// Adds the weighted score of the flow's density at `x` to `x_bar`; NaN where it cannot be had.
+    fn add_score<V: Lanes<Real = R>>(&self, x: &[V], weights: &[V], x_bar: &mut [V]) {
+        let coordinates = self.plan.shape().coordinates();
+        let lanes = weights.len() * V::WIDTH;
+        let mut samples = vec![R::from_f64(0.0); lanes * coordinates];
+        let at = |g: usize, lane: usize, c: usize| (g * V::WIDTH + lane) * coordinates + c;
+        for (k, x) in x.iter().enumerate() {
+            for (lane, &value) in x.as_slice().iter().enumerate() {
+                samples[at(k / coordinates, lane, k % coordinates)] = value;
+            }
+        }
+        let (mut log_prob, mut score) =
+            (vec![R::from_f64(0.0); lanes], vec![R::from_f64(f64::NAN); samples.len()]);
+        // Samples that have left the range of numbers have no score: the loss is not finite then either.
+        let _ = self
+            .plan
+            .allocate_workspace(lanes)
+            .and_then(|mut work| self.plan.log_prob(&samples, &mut log_prob, Some(&mut score), &mut work));
+        for (k, bar) in x_bar.iter_mut().enumerate() {
+            let g = k / coordinates;
+            *bar += weights[g] * V::from_fn(|lane| score[at(g, lane, k % coordinates)]);
+        }
+    }
+
     /// The weighted objective, and its cotangent of the end point.
     fn end_point<V: Lanes<Real = R>>(&self, x: &[V], log_det: &[V], weights: &[V], x_bar: &mut [V]) -> f64 {
         let shape = self.plan.shape();
@@ -152,7 +180,7 @@ impl<R: Precision> Piece<'_, R> {
                     x_bar.iter_mut().for_each(|bar| *bar = -*bar);
                     -(prior_log_prob(shape, x) + log_det)
                 }
-                Objective::ReverseKl(potential) => {
+                Objective::ReverseKl(potential, _) => {
                     // The same width on every instruction set: only the type's name differs.
                     let x: &[R::Lanes] = bytemuck::cast_slice(x);
                     let u: V =

@@ -1,53 +1,18 @@
-//! Maximum-likelihood training that certifies what it reports.
+//! Training that certifies what it reports.
 
+use super::config::{TrainConfig, TrainError};
 use super::likelihood::{Likelihood, likelihood};
 use super::loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
-use super::optimizer::{AdamW, Schedule};
+use super::optimizer::AdamW;
 use super::parameters::Parameters;
 use super::precision::Trainable;
 use crate::error::Error;
-use crate::random::{Purpose, Stream};
+use crate::potential::Potential;
+use crate::random::{Normals, Purpose, Stream, prior_sample};
 use core::fmt;
 use core::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
-
-/// How a [`Trainer`] trains.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainConfig {
-    /// Minibatches in all.
-    pub iterations: usize,
-    /// Samples a minibatch.
-    pub batch_size: usize,
-    /// Base learning rate.
-    pub learning_rate: f64,
-    /// How the rate changes.
-    pub schedule: Schedule,
-    /// The optimiser with its decay, frozen groups and clipping.
-    pub optimizer: AdamW,
-    /// Penalties at the start; refusals double them.
-    pub penalties: Penalties,
-    /// RK4 steps of the training grid and of the certificate's grid.
-    pub steps: usize,
-    /// Each inner node of an iteration's grid moves by up to half this fraction of a step, 0 to 0.99: the
-    /// optimiser cannot tune the field to one grid.
-    pub grid_jitter: f64,
-    /// Radial bandwidths are kept at or above this length; 0 for no limit. Gaussians much narrower than the distance
-    /// between their centres fit noise, and their tables are large.
-    pub least_bandwidth: f64,
-    /// The honesty rule.
-    pub check: Check,
-    /// Seed of minibatches and grids.
-    pub seed: u64,
-}
-
-/// When parameters are compared with their converged likelihood, and what they must satisfy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Check {
-    /// Iterations between checks; the last iteration is always checked.
-    pub every: usize,
-    /// Largest |converged - grid| held-out NLL, in nats, that is certified.
-    pub gap_tolerance: f64,
-}
+use std::sync::Arc;
 
 /// The outcome of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +34,7 @@ pub struct Progress<'a> {
     pub iteration: usize,
     /// Iterations in all.
     pub iterations: usize,
-    /// Minibatch NLL by the training grid: not certified, for watching only.
+    /// Minibatch loss by the training grid without penalties: not certified, for watching only.
     pub objective: f64,
     /// Minibatch penalty.
     pub penalty: f64,
@@ -79,61 +44,58 @@ pub struct Progress<'a> {
     pub verdict: Option<&'a Verdict>,
 }
 
-/// Why training cannot start or has nothing to show.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TrainError {
-    /// A field of [`TrainConfig`] or the data is unusable: its name, and why.
-    Config(&'static str, &'static str),
-    /// The core refused.
-    Core(Error),
-    /// No parameters passed the check.
-    NotCertified,
-}
-
-impl fmt::Display for TrainError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TrainError::Config(name, why) => write!(f, "{name}: {why}"),
-            TrainError::Core(error) => write!(f, "{error}"),
-            TrainError::NotCertified => {
-                write!(f, "no parameters passed the check of 20-step against converged likelihood")
-            }
-        }
-    }
-}
-
-impl std::error::Error for TrainError {}
-
-impl From<Error> for TrainError {
-    fn from(error: Error) -> Self {
-        TrainError::Core(error)
-    }
-}
-
 /// Everything that a resumed run needs besides the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     pub config: TrainConfig,
     pub iteration: usize,
-    parameters: Parameters,
-    optimizer: AdamW,
+    current: Snapshot,
     penalties: Penalties,
     /// The last state that passed, to which a refusal returns.
-    certified: Option<(Parameters, AdamW)>,
+    certified: Option<Snapshot>,
     best: Option<(Parameters, Likelihood)>,
+    /// Checks since the best one.
+    since_best: usize,
     verdicts: Vec<Verdict>,
 }
 
-/// Trains a flow by maximum likelihood in precision `R`; certificates are always computed in `f64`.
+/// What the optimiser moves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Snapshot {
+    parameters: Parameters,
+    optimizer: AdamW,
+    /// The moving average and how many parameters have entered it.
+    average: Option<(Parameters, usize)>,
+}
+
+/// A potential that threads can share.
+struct SharedPotential<R: Trainable>(Arc<dyn Potential<R::Lanes> + Send + Sync>);
+
+impl<R: Trainable> Clone for SharedPotential<R> {
+    fn clone(&self) -> Self {
+        SharedPotential(Arc::clone(&self.0))
+    }
+}
+
+impl<R: Trainable> fmt::Debug for SharedPotential<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedPotential")
+    }
+}
+
+/// Trains a flow in precision `R` by maximum likelihood, by its energy, or by both ([`super::Mixture`]); certificates
+/// are always computed in `f64`.
 ///
-/// Every [`Check::every`] iterations the held-out likelihood by the grid is compared with the converged one. If
-/// they agree, the parameters are certified, and kept if their converged NLL is the best so far. If not, they are
-/// thrown away: parameters and optimiser return to the last certified state and the penalties double.
+/// Every [`super::Check::every`] iterations the held-out likelihood by the grid is compared with the converged one. If
+/// they agree, the parameters (their moving average, where the configuration asks for one) are certified, and kept if
+/// their converged NLL is the best so far. If not, they are thrown away: parameters and optimiser return to the last
+/// certified state and the penalties double.
 #[derive(Clone, Debug)]
-pub struct Trainer<R> {
+pub struct Trainer<R: Trainable> {
     pub(super) state: State,
     pub(super) train: Vec<R>,
     pub(super) held_out: Vec<f64>,
+    potential: Option<SharedPotential<R>>,
     epoch: Option<(usize, Vec<usize>)>,
 }
 
@@ -148,15 +110,16 @@ impl<R: Trainable> Trainer<R> {
         train: &[f64],
         held_out: &[f64],
     ) -> Result<Self, TrainError> {
-        check_config(&config)?;
+        config.check_ranges()?;
         initial.with_model(|model| model.check())?;
+        let average = (config.average > 0.0).then(|| (initial.clone(), 0));
         let state = State {
             iteration: 0,
-            optimizer: config.optimizer.clone(),
+            current: Snapshot { parameters: initial, optimizer: config.optimizer.clone(), average },
             penalties: config.penalties,
-            parameters: initial,
             certified: None,
             best: None,
+            since_best: 0,
             verdicts: Vec::new(),
             config,
         };
@@ -168,8 +131,16 @@ impl<R: Trainable> Trainer<R> {
         Ok(trainer)
     }
 
+    /// Gives the trainer, new or resumed, the potential that [`super::Mixture`] needs. Where particles can overlap, wrap
+    /// it in [`crate::potential::Softened`].
+    #[must_use]
+    pub fn with_potential(mut self, potential: Arc<dyn Potential<R::Lanes> + Send + Sync>) -> Self {
+        self.potential = Some(SharedPotential(potential));
+        self
+    }
+
     pub(super) fn with_state(state: State, train: &[f64], held_out: &[f64]) -> Result<Self, TrainError> {
-        let coordinates = state.parameters.shape().coordinates();
+        let coordinates = state.current.parameters.shape().coordinates();
         for (name, data) in [("train", train), ("held_out", held_out)] {
             if data.is_empty() || !data.len().is_multiple_of(coordinates) {
                 return Err(TrainError::Config(name, "must hold a whole number of samples, at least one"));
@@ -179,18 +150,22 @@ impl<R: Trainable> Trainer<R> {
             }
         }
         let train = train.iter().map(|&v| R::from_f64(v)).collect();
-        Ok(Trainer { state, train, held_out: held_out.to_vec(), epoch: None })
+        Ok(Trainer { state, train, held_out: held_out.to_vec(), potential: None, epoch: None })
     }
 
-    /// Trains to the last iteration, or until `progress` breaks; may be called again to go on.
+    /// Trains to the last iteration, until the patience of [`super::Check`] ends, or until `progress` breaks; may be
+    /// called again to go on.
     ///
     /// # Errors
-    /// [`TrainError::Core`] where the core refuses a model.
+    /// [`TrainError::Config`] for a mixture without a potential, [`TrainError::Core`] where the core refuses a model.
     pub fn run(
         &mut self,
         mut progress: impl FnMut(&Progress<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
-        while self.state.iteration < self.state.config.iterations {
+        if self.state.config.mixture.lambda > 0.0 && self.potential.is_none() {
+            return Err(TrainError::Config("mixture.lambda", "needs a potential"));
+        }
+        while !self.state.finished() {
             let (loss, gradient_norm) = self.step()?;
             let State { config, iteration, .. } = &self.state;
             let due = iteration.is_multiple_of(config.check.every) || *iteration == config.iterations;
@@ -218,35 +193,61 @@ impl<R: Trainable> Trainer<R> {
     /// One minibatch and one step of the optimiser.
     fn step(&mut self) -> Result<(LossGradient, f64), TrainError> {
         let indices = self.minibatch();
-        let state = &mut self.state;
-        let config = &state.config;
-        let nodes = jittered_grid(config, state.iteration);
-        let batch = Batch { samples: &self.train, indices: &indices };
-        let objective = Objective::MaximumLikelihood;
-        let loss = match loss_gradient::<R>(
-            &state.parameters,
-            &Discretisation::new(&nodes),
-            &objective,
-            state.penalties,
-            batch,
-        ) {
-            Ok(loss) => loss,
-            // Parameters that have left the range of numbers: divergence, not a failure of the call.
-            Err(_) => LossGradient { objective: f64::NAN, penalty: 0.0, gradient: Vec::new() },
-        };
-        let factor = config.schedule.factor(state.iteration, config.iterations);
-        state.iteration += 1;
+        // Parameters that have left the range of numbers: divergence, not a failure of the call.
+        let loss = self.loss(&indices).unwrap_or(LossGradient {
+            objective: f64::NAN,
+            penalty: 0.0,
+            gradient: Vec::new(),
+        });
+        let State { config, iteration, current, .. } = &mut self.state;
+        let rate = config.learning_rate * config.schedule.factor(*iteration, config.iterations);
+        *iteration += 1;
         if loss.gradient.iter().any(|g| !g.is_finite()) || !loss.objective.is_finite() {
             return Ok((loss, f64::NAN));
         }
-        let norm = state.optimizer.step(config.learning_rate * factor, &mut state.parameters, &loss.gradient);
-        state.parameters.limit_bandwidths(config.least_bandwidth);
+        let norm = current.optimizer.step(rate, &mut current.parameters, &loss.gradient);
+        current.parameters.limit_bandwidths(config.least_bandwidth);
+        current.add_to_average(config.average);
         Ok((loss, norm))
+    }
+
+    /// (1 - lambda) NLL + lambda KL with penalties, each over a minibatch of its own.
+    fn loss(&self, indices: &[usize]) -> Result<LossGradient, Error> {
+        let State { config, iteration, current, penalties, .. } = &self.state;
+        let nodes = jittered_grid(config, *iteration);
+        let gradient = |objective: &Objective<'_, R::Lanes>, samples: &[R], indices: &[usize]| {
+            let discretisation = Discretisation::new(&nodes);
+            let batch = Batch { samples, indices };
+            loss_gradient::<R>(&current.parameters, &discretisation, objective, *penalties, batch)
+        };
+        let lambda = config.mixture.at(*iteration, config.iterations);
+        let mut loss = LossGradient { objective: 0.0, penalty: 0.0, gradient: Vec::new() };
+        if lambda < 1.0 {
+            loss.add(1.0 - lambda, &gradient(&Objective::MaximumLikelihood, &self.train, indices)?);
+        }
+        if let (true, Some(SharedPotential(potential))) = (lambda > 0.0, &self.potential) {
+            let objective = Objective::ReverseKl(&**potential, config.mixture.gradient);
+            let all: Vec<usize> = (0..config.batch_size).collect();
+            loss.add(lambda, &gradient(&objective, &self.latent(), &all)?);
+        }
+        Ok(loss)
+    }
+
+    /// This iteration's prior draws.
+    fn latent(&self) -> Vec<R> {
+        let State { config, iteration, current, .. } = &self.state;
+        let shape = current.parameters.shape();
+        let mut z = vec![0.0; config.batch_size * shape.coordinates()];
+        for (i, z) in z.chunks_exact_mut(shape.coordinates()).enumerate() {
+            let index = (iteration * config.batch_size + i) as u64;
+            prior_sample(shape, &mut Normals::new(Stream::new(config.seed, Purpose::Latent, index)), z);
+        }
+        z.into_iter().map(R::from_f64).collect()
     }
 
     /// The indices of this iteration's minibatch: every epoch is a fresh permutation.
     fn minibatch(&mut self) -> Vec<usize> {
-        let n = self.train.len() / self.state.parameters.shape().coordinates();
+        let n = self.train.len() / self.state.current.parameters.shape().coordinates();
         let size = self.state.config.batch_size;
         let first = self.state.iteration * size;
         (first..first + size).map(|draw| self.permuted(draw / n, draw % n, n)).collect()
@@ -268,13 +269,16 @@ impl<R: Trainable> Trainer<R> {
     /// Compares grid and converged likelihood, then certifies or refuses.
     fn check(&mut self) -> Result<(), TrainError> {
         let state = &mut self.state;
-        let found = likelihood(&state.parameters, &self.held_out, state.config.steps).ok();
+        let candidate = state.current.candidate();
+        let found = likelihood(candidate, &self.held_out, state.config.steps).ok();
         match found {
             Some(found) if found.gap().abs() <= state.config.check.gap_tolerance => {
-                state.certified = Some((state.parameters.clone(), state.optimizer.clone()));
+                state.since_best += 1;
                 if state.best.as_ref().is_none_or(|(_, best)| found.nll < best.nll) {
-                    state.best = Some((state.parameters.clone(), found));
+                    state.best = Some((candidate.clone(), found));
+                    state.since_best = 0;
                 }
+                state.certified = Some(state.current.clone());
                 state.record(Some(found), true);
             }
             found => self.refuse(found),
@@ -286,9 +290,9 @@ impl<R: Trainable> Trainer<R> {
     fn refuse(&mut self, found: Option<Likelihood>) {
         let state = &mut self.state;
         state.record(found, false);
-        if let Some((parameters, optimizer)) = &state.certified {
-            state.parameters = parameters.clone();
-            state.optimizer = optimizer.clone();
+        state.since_best += 1;
+        if let Some(certified) = &state.certified {
+            state.current = certified.clone();
         }
         state.penalties.kinetic *= 2.0;
         state.penalties.step_error = (2.0 * state.penalties.step_error).max(SMALLEST_STEP_ERROR_PENALTY);
@@ -304,7 +308,7 @@ impl<R: Trainable> Trainer<R> {
 
     /// The parameters as they are: not certified.
     pub fn parameters(&self) -> &Parameters {
-        &self.state.parameters
+        &self.state.current.parameters
     }
 
     /// All checks so far.
@@ -327,34 +331,32 @@ impl<R: Trainable> Trainer<R> {
 const SMALLEST_STEP_ERROR_PENALTY: f64 = 1.0;
 
 impl State {
+    fn finished(&self) -> bool {
+        let patience = self.config.check.patience;
+        self.iteration >= self.config.iterations || (patience > 0 && self.since_best >= patience)
+    }
+
     fn record(&mut self, likelihood: Option<Likelihood>, certified: bool) {
         let (iteration, penalties) = (self.iteration, self.penalties);
         self.verdicts.push(Verdict { iteration, likelihood, certified, penalties });
     }
 }
 
-fn check_config(config: &TrainConfig) -> Result<(), TrainError> {
-    let finite_positive = |v: f64| v.is_finite() && v > 0.0;
-    let rules = [
-        (config.batch_size > 0, "batch_size", "must be at least 1"),
-        (config.steps > 0 && config.steps <= 65_536, "steps", "must be 1 to 65536"),
-        (config.check.every > 0, "check.every", "must be at least 1"),
-        (config.check.gap_tolerance > 0.0, "check.gap_tolerance", "must be positive"),
-        (finite_positive(config.learning_rate), "learning_rate", "must be finite and positive"),
-        ((0.0..=0.99).contains(&config.grid_jitter), "grid_jitter", "must lie between 0 and 0.99"),
-        (
-            config.least_bandwidth.is_finite() && config.least_bandwidth >= 0.0,
-            "least_bandwidth",
-            "must be finite and not negative",
-        ),
-        (config.penalties.kinetic >= 0.0, "penalties.kinetic", "must not be negative"),
-        (config.penalties.step_error >= 0.0, "penalties.step_error", "must not be negative"),
-        (config.optimizer.clip_norm > 0.0, "optimizer.clip_norm", "must be positive"),
-        (config.optimizer.decay.iter().all(|&d| d >= 0.0), "optimizer.decay", "must not be negative"),
-    ];
-    match rules.into_iter().find(|(holds, _, _)| !holds) {
-        Some((_, name, why)) => Err(TrainError::Config(name, why)),
-        None => Ok(()),
+impl Snapshot {
+    /// What is checked.
+    fn candidate(&self) -> &Parameters {
+        self.average.as_ref().map_or(&self.parameters, |(average, _)| average)
+    }
+
+    /// Moves the average, if there is one, towards the parameters: by 1 / n until that is less than 1 - `decay`.
+    fn add_to_average(&mut self, decay: f64) {
+        if let Some((average, count)) = &mut self.average {
+            *count += 1;
+            let share = (1.0 - decay).max(1.0 / *count as f64);
+            for (average, value) in average.coordinates_mut().iter_mut().zip(self.parameters.coordinates()) {
+                *average += share * (value - *average);
+            }
+        }
     }
 }
 
@@ -385,7 +387,7 @@ mod tests {
     use super::*;
     use crate::field::Shape;
     use crate::radial::Basis;
-    use crate::train::Group;
+    use crate::train::{Check, Group, Schedule};
 
     const SAMPLES: usize = 12;
 
@@ -397,13 +399,12 @@ mod tests {
             batch_size: 5,
             learning_rate: 0.01,
             schedule: Schedule::Cosine { warm_up: 10, floor: 0.0 },
-            optimizer: AdamW::new(),
             penalties: Penalties::default(),
             steps: 5,
             grid_jitter: 0.8,
-            least_bandwidth: 0.0,
-            check: Check { every: 100, gap_tolerance: 1.0 },
+            check: Check { every: 100, gap_tolerance: 1.0, patience: 0 },
             seed: 4,
+            ..TrainConfig::default()
         };
         let initial = Parameters::identity(Basis::Gaussian, shape, (3, 6.0, 2.0), (2, 0.5));
         Trainer::new(config, initial, &data, &data).unwrap()
@@ -443,11 +444,11 @@ mod tests {
     fn the_schedule_scales_the_steps() {
         // Without its epsilon Adam's first step has the length of the rate in every coordinate: a tenth of 0.01.
         let mut trainer = trainer();
-        trainer.state.optimizer.epsilon = 1e-300;
-        let before = trainer.state.parameters.clone();
+        trainer.state.current.optimizer.epsilon = 1e-300;
+        let before = trainer.state.current.parameters.clone();
         trainer.step().unwrap();
         let weights = |p: &Parameters| p.group(Group::Weights).to_vec();
-        for (new, old) in weights(&trainer.state.parameters).iter().zip(weights(&before)) {
+        for (new, old) in weights(&trainer.state.current.parameters).iter().zip(weights(&before)) {
             assert!(((new - old).abs() - 0.001).abs() < 1e-8, "{new} {old}");
         }
     }
