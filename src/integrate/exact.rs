@@ -10,10 +10,11 @@
 //! method takes over with the step's own Jacobian, halving and halving again as long as the residual does not shrink; it
 //! starts from the best x so far and, where that leads nowhere, from y.
 //!
-//! The residual is the largest coordinate of |Phi(x) - y|, its unit (`ulp` below) the machine's epsilon times the
-//! largest coordinate of x and y. A sample is solved when the residual is at most 1 unit, or when it has stopped
+//! The residual is the largest coordinate of |Phi(x) - y|, its unit the machine's epsilon times the largest coordinate
+//! of x and y. A sample is solved when the residual is at most 1 unit, or when it has stopped
 //! shrinking (by half an iteration) at no more than 256 of them: what rounding in the pair sums leaves. What stays above
-//! that has failed. A lane that is solved does not change any more, whatever its neighbours still need.
+//! that has failed. A lane that is solved does not change any more, whatever its neighbours still need. Where Phi folds
+//! space there are several solutions, and the one that is found need not be the one that a trajectory came from.
 
 use super::rk4::{Direction, Grid};
 use super::tangent::{StageTangent, TangentScratch};
