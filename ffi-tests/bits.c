@@ -63,11 +63,23 @@ static void dopri5(eqf_config *config)
     config->atol = 1e-8;
 }
 
+static void inverse(eqf_config *config)
+{
+    config->inverse = EQF_INVERSE_EXACT;
+}
+
+static void jacobian(eqf_config *config)
+{
+    config->log_det = EQF_LOG_DET_JACOBIAN;
+    config->inverse = EQF_INVERSE_EXACT;
+}
+
 /* How plans are made; a new way takes a line here and a function that edits the initial configuration. */
 static const struct configuration {
     const char *name;
     void (*edit)(eqf_config *config);
-} CONFIGURATIONS[] = {{"rk4", rk4}, {"exact", exact}, {"dopri5", dopri5}};
+} CONFIGURATIONS[] = {{"rk4", rk4}, {"exact", exact}, {"dopri5", dopri5},
+                     {"inverse", inverse}, {"jacobian", jacobian}};
 
 static double weights[MAX_TIME * MAX_RADIAL], bias[MAX_TIME], importance[MAX_RADIAL];
 static double mu[MAX_RADIAL], gamma_radial[MAX_RADIAL], mu_time[MAX_TIME], gamma_time[MAX_TIME];

@@ -38,7 +38,10 @@ static int32_t F(compute)(enum stage stage, const struct system *system, const F
     case STAGE_SAMPLE: return F(eqf_sample)(plan, SEED, first, n, out, numbers, work, extent.size, NULL);
     case STAGE_FORWARD: return F(eqf_forward)(plan, n, x, out, numbers, work, extent.size, NULL);
     case STAGE_INVERSE: return F(eqf_inverse)(plan, n, x, out, numbers, work, extent.size, NULL);
-    case STAGE_LOG_PROB: return F(eqf_log_prob)(plan, n, x, numbers, out, work, extent.size, NULL);
+    case STAGE_LOG_PROB:
+        status = F(eqf_log_prob)(plan, n, x, numbers, out, work, extent.size, NULL);
+        if (status != EQF_ERROR_UNSUPPORTED) return status; /* EQF_LOG_DET_JACOBIAN has no gradient */
+        return F(eqf_log_prob)(plan, n, x, numbers, NULL, work, extent.size, NULL);
     case STAGE_PRIOR:
         status = F(eqf_prior_sample)(SEED, first, n, N, D, out);
         return status ? status : F(eqf_prior_log_prob)(n, N, D, out, numbers);

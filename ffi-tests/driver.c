@@ -33,7 +33,9 @@ enum command {
     COMMAND_PRIOR_SAMPLE,
     COMMAND_REMOVE_COM,
     COMMAND_DOUBLE_WELL,
-    COMMAND_LENNARD_JONES
+    COMMAND_LENNARD_JONES,
+    COMMAND_LOG_PROB_ONLY,
+    COMMAND_JACOBIAN
 };
 
 static FILE *requests, *responses;
@@ -136,6 +138,8 @@ static void make_plan(void)
     check(eqf_config_init(&config, sizeof config), NULL);
     config.integrator = (int32_t)read_integer();
     config.steps = (uint32_t)read_integer();
+    config.log_det = (int32_t)read_integer();
+    config.inverse = (int32_t)read_integer();
     config.rtol = read_double();
     config.atol = read_double();
     check(F(eqf_plan_extent)(&model, &config, &extent, &diag), &diag);
@@ -174,6 +178,22 @@ static void compute(enum command command)
     check(status, &diag);
     write_reals(samples, n * coordinates);
     write_reals(numbers, n);
+    free(input);
+    free_memory(work);
+}
+
+/* The calls that give numbers alone: the log-density without its gradient, and k x k matrices. */
+static void compute_numbers(enum command command)
+{
+    size_t n = read_integer(), k = coordinates - model.dimension;
+    size_t each = command == COMMAND_JACOBIAN ? k * k : 1;
+    real *input = read_reals(n * coordinates), *numbers = new_reals(n * each);
+    eqf_diag diag;
+    size_t length;
+    void *work = new_workspace(n, &length);
+    if (command == COMMAND_JACOBIAN) check(F(eqf_jacobian)(plan, n, input, numbers, work, length, &diag), &diag);
+    else check(F(eqf_log_prob)(plan, n, input, numbers, NULL, work, length, &diag), &diag);
+    write_reals(numbers, n * each);
     free(input);
     free_memory(work);
 }
@@ -253,6 +273,8 @@ static void run(enum command command)
     case COMMAND_LOG_PROB:
     case COMMAND_SAMPLE:
     case COMMAND_FIELD: compute(command); break;
+    case COMMAND_LOG_PROB_ONLY:
+    case COMMAND_JACOBIAN: compute_numbers(command); break;
     case COMMAND_RADIAL: radial(); break;
     case COMMAND_PRIOR_LOG_PROB:
     case COMMAND_PRIOR_SAMPLE:

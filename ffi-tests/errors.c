@@ -103,8 +103,10 @@ static void structures(void)
     REFUSE_MODEL(c.log_det = 2, EQF_ERROR_ARGUMENT, "config.log_det");
     REFUSE_MODEL(c.inverse = -1, EQF_ERROR_ARGUMENT, "config.inverse");
     REFUSE_MODEL(c.radial = 3, EQF_ERROR_ARGUMENT, "config.radial");
-    REFUSE_MODEL(c.log_det = EQF_LOG_DET_JACOBIAN, EQF_ERROR_UNSUPPORTED, "config.log_det");
-    REFUSE_MODEL(c.inverse = EQF_INVERSE_EXACT, EQF_ERROR_UNSUPPORTED, "config.inverse");
+    REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.log_det = EQF_LOG_DET_JACOBIAN), EQF_ERROR_UNSUPPORTED,
+                 "config.log_det");
+    REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.inverse = EQF_INVERSE_EXACT), EQF_ERROR_UNSUPPORTED,
+                 "config.inverse");
     REFUSE_MODEL((c.integrator = EQF_INTEGRATOR_DOPRI5, c.radial = EQF_RADIAL_TABLE), EQF_ERROR_UNSUPPORTED,
                  "config.radial");
     REFUSE_MODEL(c.table_tolerance = -1e-9, EQF_ERROR_ARGUMENT, "config.table_tolerance");
@@ -355,6 +357,48 @@ static void computations(struct calls c)
     EXPECT(eqf_forward(c.plan, SAMPLES, c.in, c.out, NULL, WORK) == EQF_OK && !untouched(&c));
 }
 
+/* Another plan, with a workspace of its own. */
+static void replan(struct calls *calls, const eqf_model *model, const eqf_config *config)
+{
+    EXPECT(eqf_plan_extent(model, config, &calls->plan_extent, NULL) == EQF_OK);
+    calls->memory = allocate(calls->plan_extent);
+    EXPECT(eqf_plan_init(calls->memory, calls->plan_extent.size, model, config, &calls->plan, NULL) == EQF_OK);
+    EXPECT(eqf_workspace_extent(calls->plan, SAMPLES, &calls->work_extent) == EQF_OK);
+    calls->work = allocate(calls->work_extent);
+}
+
+/* The Jacobian's arguments; a field so steep that no step has a start that could be found. */
+static void ladder(struct calls c)
+{
+    static const double steep[L * M] = {1e200, -2e200, 3e200, 1e200};
+    enum { K = (N - 1) * D };
+    eqf_model model = model_of();
+    eqf_config config = config_of();
+    eqf_diag diag;
+    double jacobian[K * K], bad[REALS] = {0.0};
+    bad[7] = NAN;
+    REFUSED(eqf_jacobian(c.plan, 1, c.in, jacobian, WORK), EQF_ERROR_UNSUPPORTED, "config.log_det");
+    config.log_det = EQF_LOG_DET_JACOBIAN;
+    config.inverse = EQF_INVERSE_EXACT;
+    replan(&c, &model, &config);
+    REFUSED(eqf_jacobian(c.plan, 1, NULL, jacobian, WORK), EQF_ERROR_NULL, "z");
+    REFUSED(eqf_jacobian(c.plan, 1, c.in, NULL, WORK), EQF_ERROR_NULL, "jacobian");
+    REFUSED(eqf_jacobian(c.plan, 1, jacobian, jacobian, WORK), EQF_ERROR_OVERLAP, "jacobian");
+    REFUSED(eqf_jacobian(c.plan, SAMPLES, bad, jacobian, WORK), EQF_ERROR_NON_FINITE, "z");
+    EXPECT(diag.index == 7);
+    REFUSED(eqf_jacobian(c.plan, 1, c.in, jacobian, c.work, c.work_extent.size - 64, &diag), EQF_ERROR_WORKSPACE, "work");
+    REFUSED(eqf_log_prob(c.plan, SAMPLES, c.in, c.numbers, c.out, WORK), EQF_ERROR_UNSUPPORTED, "grad");
+    EXPECT(eqf_log_prob(c.plan, SAMPLES, c.in, c.numbers, NULL, WORK) == EQF_OK);
+    EXPECT(eqf_jacobian(c.plan, 1, c.in, jacobian, WORK) == EQF_OK);
+    EXPECT(eqf_jacobian(c.plan, 0, NULL, NULL, NULL, 0, NULL) == EQF_OK);
+    model.weights = steep;
+    config.radial = EQF_RADIAL_EXACT;
+    replan(&c, &model, &config);
+    REFUSED(eqf_inverse(c.plan, SAMPLES, c.in, c.out, c.numbers, WORK), EQF_ERROR_CONVERGENCE, "x");
+    EXPECT(diag.index == 0 && diag.value == 1.0);
+    REFUSED(eqf_log_prob(c.plan, SAMPLES, c.in, c.numbers, NULL, WORK), EQF_ERROR_CONVERGENCE, "x");
+}
+
 /* A step limit that nothing can meet: all samples fail, none is written. */
 static void convergence(struct calls c)
 {
@@ -364,11 +408,7 @@ static void convergence(struct calls c)
     config.integrator = EQF_INTEGRATOR_DOPRI5;
     config.max_steps = 1;
     config.rtol = config.atol = 1e-13;
-    EXPECT(eqf_plan_extent(&model, &config, &c.plan_extent, NULL) == EQF_OK);
-    c.memory = allocate(c.plan_extent);
-    EXPECT(eqf_plan_init(c.memory, c.plan_extent.size, &model, &config, &c.plan, NULL) == EQF_OK);
-    EXPECT(eqf_workspace_extent(c.plan, SAMPLES, &c.work_extent) == EQF_OK);
-    c.work = allocate(c.work_extent);
+    replan(&c, &model, &config);
     REFUSED(eqf_forward(c.plan, SAMPLES, c.in, c.out, c.numbers, WORK), EQF_ERROR_CONVERGENCE, "z");
     EXPECT(diag.index == 0 && diag.value < 1.0);
 }
@@ -446,6 +486,7 @@ int main(void)
     if (failures) return 1;
     computations(calls);
     convergence(calls);
+    ladder(calls);
     particles(calls);
     potentials(calls);
     return failures ? 1 : 0;

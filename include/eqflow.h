@@ -100,13 +100,14 @@
 // Log-determinant by the integrator's own quadrature of the divergence.
 #define EQF_LOG_DET_TRACE 0
 
-// Exact log-determinant of the discrete map. Not yet supported.
+// Exact log-determinant of the discrete map of EQF_INTEGRATOR_RK4.
 #define EQF_LOG_DET_JACOBIAN 1
 
-// Inverse by integrating backwards.
+// Inverse by integrating backwards: that of the differential equation, of the discrete map to O(steps^-4).
 #define EQF_INVERSE_BACKWARD 0
 
-// Exact inverse of the discrete map. Not yet supported.
+// Exact inverse of the discrete map of EQF_INTEGRATOR_RK4, each step solved to rounding; with minus the forward
+// log-determinant along the solved trajectory.
 #define EQF_INVERSE_EXACT 1
 
 // As EQF_RADIAL_TABLE where that pays for the expected number of samples and meets the tolerance, else as
@@ -205,9 +206,9 @@ typedef struct eqf_config {
     int32_t integrator;
     // Steps of EQF_INTEGRATOR_RK4, 1 to 65536; initially 20.
     uint32_t steps;
-    // EQF_LOG_DET_TRACE (initial) or EQF_LOG_DET_JACOBIAN.
+    // EQF_LOG_DET_TRACE (initial) or, with EQF_INTEGRATOR_RK4 alone, EQF_LOG_DET_JACOBIAN.
     int32_t log_det;
-    // EQF_INVERSE_BACKWARD (initial) or EQF_INVERSE_EXACT.
+    // EQF_INVERSE_BACKWARD (initial) or, with EQF_INTEGRATOR_RK4 alone, EQF_INVERSE_EXACT.
     int32_t inverse;
     // EQF_RADIAL_AUTO (initial), EQF_RADIAL_EXACT or EQF_RADIAL_TABLE.
     int32_t radial;
@@ -350,7 +351,7 @@ int32_t eqf_config_init(struct eqf_config *config,
 // `model`, `config` and `extent` must not be NULL; `diag` may be. Errors: EQF_ERROR_NULL (also for the model's
 // arrays), EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI; EQF_ERROR_SHAPE for the model's sizes; EQF_ERROR_ARGUMENT for
 // unknown constants and values out of range; EQF_ERROR_MODEL for a gamma, gamma_time or eps out of range;
-// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for modes that are not there yet, an
+// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for what EQF_INTEGRATOR_DOPRI5 lacks, an
 // instruction set that the processor lacks, and EQF_RADIAL_TABLE with a table that would be too large;
 // EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.
 int32_t eqf_plan_extent(const struct eqf_model *model,
@@ -391,7 +392,8 @@ int32_t eqf_plan_init_f32(void *mem,
 
 // Says how much workspace any call on `n` samples (or fewer) takes.
 //
-// For EQF_INTEGRATOR_RK4 it stops growing at a few hundred samples. A thread needs a workspace of its own; its contents mean
+// For EQF_INTEGRATOR_RK4 it stops growing at a few hundred samples, but with EQF_INVERSE_EXACT all results are kept
+// until the last sample is solved. A thread needs a workspace of its own; its contents mean
 // nothing between calls. `plan` and `extent` must not be NULL. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT,
 // EQF_ERROR_ARGUMENT where `plan` is no plan of this precision, EQF_ERROR_SHAPE where the size overflows,
 // EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.
@@ -410,7 +412,8 @@ int32_t eqf_workspace_extent_f32(const struct eqf_plan_f32 *plan,
 // which F does not move. `z` and `x` are [n][N][D] in the unit of length of the model, `log_det` is [n] or NULL.
 // With `n` 0 all arrays and `work` may be NULL; `diag` always may. `work` has the size and alignment of
 // eqf_workspace_extent(). A finite sample whose trajectory overflows comes out as NaN or infinite in its own row
-// only. Cost a sample with RK4: 4 steps N (N-1)/2 radial functions.
+// only. Cost a sample with RK4: 4 steps N (N-1)/2 radial functions; with EQF_LOG_DET_JACOBIAN as many symmetric D x D
+// matrices, each times (N-1) D vectors, more.
 //
 // Errors, in the order of the checks: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow)
 // for each array; EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where
@@ -439,8 +442,10 @@ int32_t eqf_forward_f32(const struct eqf_plan_f32 *plan,
 
 // Maps configurations x back to latent z and computes log_det = log|det dz/dx|.
 //
-// Integrates dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD). `x` and `z` are [n][N][D], `log_det` is
-// [n] or NULL. Otherwise, errors (EQF_ERROR_NON_FINITE is about `x`) and threads included, as eqf_forward().
+// Integrates dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD), or solves each step of the discrete forward
+// map for its start (EQF_INVERSE_EXACT). `x` and `z` are [n][N][D], `log_det` is [n] or NULL. Otherwise, errors
+// (EQF_ERROR_NON_FINITE is about `x`, EQF_ERROR_CONVERGENCE also about a sample for which EQF_INVERSE_EXACT finds no
+// preimage; the time reached is the end of the step that has no start) and threads included, as eqf_forward().
 // Since 0.1.0.
 int32_t eqf_inverse(const struct eqf_plan *plan,
                     size_t n,
@@ -466,8 +471,9 @@ int32_t eqf_inverse_f32(const struct eqf_plan_f32 *plan,
 // log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi) + log|det dz/dx| with z as in eqf_inverse(), with respect to the
 // Lebesgue measure on the subspace of zero centre of mass; the centre of mass of `x` is ignored. `x` is [n][N][D],
 // `log_prob` [n]; `grad` = d log_prob/dx is [n][N][D] or NULL, and exact for the discretised log-density with
-// RK4. A gradient costs about 4 inverse passes. Otherwise, errors (EQF_ERROR_NON_FINITE is about `x`) and
-// threads included, as eqf_forward(). Since 0.1.0.
+// RK4. A gradient costs about 4 inverse passes, with EQF_INVERSE_EXACT that and a Jacobian; with EQF_LOG_DET_JACOBIAN
+// there is none yet (EQF_ERROR_UNSUPPORTED naming grad). Otherwise, errors and threads included, as eqf_inverse().
+// Since 0.1.0.
 int32_t eqf_log_prob(const struct eqf_plan *plan,
                      size_t n,
                      const double *x,
@@ -512,6 +518,32 @@ int32_t eqf_sample_f32(const struct eqf_plan_f32 *plan,
                        void *work,
                        size_t work_len,
                        struct eqf_diag *diag);
+
+// The Jacobian dx/dz of the discrete forward map at each of n latent configurations z, for plans with
+// EQF_LOG_DET_JACOBIAN.
+//
+// On the subspace of zero centre of mass, of dimension K = (N-1) D, in Helmert's orthonormal basis: vector number
+// (m-1) D + d, m = 1 to N-1, displaces along axis d the first m particles by 1/sqrt(m(m+1)) and particle m (counted
+// from 0) by -m/sqrt(m(m+1)). `z` is [n][N][D]; `jacobian` is [n][K][K], where [s][a][c] is component a of the image
+// of basis vector c: log|det| of the matrix is the log_det of eqf_forward(), and a least singular value that is not
+// small says that the map can be inverted near the sample. Otherwise, errors and threads included, as eqf_forward();
+// EQF_ERROR_UNSUPPORTED naming config.log_det for other plans. Since 0.1.0.
+int32_t eqf_jacobian(const struct eqf_plan *plan,
+                     size_t n,
+                     const double *z,
+                     double *jacobian,
+                     void *work,
+                     size_t work_len,
+                     struct eqf_diag *diag);
+
+// Single-precision twin of eqf_jacobian(). Since 0.1.0.
+int32_t eqf_jacobian_f32(const struct eqf_plan_f32 *plan,
+                         size_t n,
+                         const float *z,
+                         float *jacobian,
+                         void *work,
+                         size_t work_len,
+                         struct eqf_diag *diag);
 
 // Velocity v_i = sum over j != i of phi(d_ij, t) (x_i - x_j) of the field at time t, and its divergence
 // div = sum over i != j of [ d_ij phi'(d_ij, t) + D phi(d_ij, t) ].

@@ -27,7 +27,7 @@ pub enum Status {
     Abi = 9,
     /// Input and output memory overlap.
     Overlap = 10,
-    /// An iteration reached its step limit before its tolerance.
+    /// An iteration reached its limit before its tolerance: adaptive steps, or the exact inverse of a step.
     Convergence = 11,
     /// A defect of the library.
     Internal = 255,
@@ -47,7 +47,7 @@ impl Status {
             Status::Unsupported => "not supported",
             Status::Abi => "structure from an incompatible version",
             Status::Overlap => "input and output memory overlap",
-            Status::Convergence => "step limit reached before the tolerance",
+            Status::Convergence => "no convergence within the step limit",
             Status::Internal => "internal error",
         }
     }
@@ -85,6 +85,7 @@ pub enum Argument {
     Needed = 23,
     First = 24,
     Diag = 25,
+    Jacobian = 26,
     NParticles = 40,
     Dimension = 41,
     NRadial = 42,
@@ -157,6 +158,7 @@ impl Argument {
         Argument::Needed,
         Argument::First,
         Argument::Diag,
+        Argument::Jacobian,
         Argument::NParticles,
         Argument::Dimension,
         Argument::NRadial,
@@ -229,6 +231,7 @@ impl Argument {
             Argument::Needed => "needed",
             Argument::First => "first",
             Argument::Diag => "diag",
+            Argument::Jacobian => "jacobian",
             Argument::NParticles => "model.n_particles",
             Argument::Dimension => "model.dimension",
             Argument::NRadial => "model.n_radial",

@@ -12,8 +12,8 @@
 //! | [`error`] | status codes and errors that name the argument |
 //! | [`lanes`] | fixed-width vectors, one sample a lane, and their exponential |
 //! | [`radial`] | the radial function phi(d, t), its derivatives and transposes |
-//! | [`field`] | pair sums: velocity, divergence, vector-Jacobian products |
-//! | [`integrate`] | Runge-Kutta on a fixed grid with its adjoint; adaptive Dormand-Prince |
+//! | [`field`] | pair sums: velocity, divergence, products with their Jacobian from both sides |
+//! | [`integrate`] | Runge-Kutta on a fixed grid with its adjoint, Jacobian and exact inverse; adaptive Dormand-Prince |
 //! | [`particles`] | centre of mass, prior density |
 //! | [`potential`] | double well, Lennard-Jones |
 //! | [`random`] | one stream a sample, normals |

@@ -6,7 +6,8 @@ use common::Golden;
 use common::cases::narrow;
 use eqflow::field::Shape;
 use eqflow::flow::{
-    Block, Config, Model, Plan, Precision, RadialPath, read_model, write_model, written_length,
+    Block, Config, Inverse, LogDet, Model, Plan, Precision, RadialPath, read_model, write_model,
+    written_length,
 };
 use eqflow::lanes::{Isa, Lanes, Real};
 use eqflow::mcmc::metropolis_step;
@@ -94,7 +95,12 @@ fn plan_calls<R: Precision>(model: &Model<'_>, config: Config, arrays: &mut Arra
     assert_none("forward", || plan.forward(x, moved, Some(scalars), &mut work).unwrap());
     assert_none("inverse", || plan.inverse(x, moved, Some(scalars), &mut work).unwrap());
     assert_none("log_prob", || plan.log_prob(x, scalars, None, &mut work).unwrap());
-    assert_none("score", || plan.log_prob(x, scalars, Some(moved), &mut work).unwrap());
+    let score = assert_none("score", || plan.log_prob(x, scalars, Some(moved), &mut work));
+    assert_eq!(score.is_ok(), config.log_det == LogDet::Trace);
+    let k = model.shape.free_dimension();
+    let mut jacobian = vec![R::from_f64(0.0); n * k * k];
+    let matrices = assert_none("jacobian", || plan.jacobian(x, &mut jacobian, &mut work));
+    assert_eq!(matrices.is_ok(), config.log_det == LogDet::Jacobian);
     assert_none("field", || plan.field(t, x, moved, Some(scalars), &mut work).unwrap());
     assert_none("sample", || plan.sample(1, 2, moved, Some(scalars), &mut work).unwrap());
     for x in x.iter_mut().filter(|x| x.to_f64() < 0.0) {
@@ -107,12 +113,15 @@ fn plan_calls<R: Precision>(model: &Model<'_>, config: Config, arrays: &mut Arra
     assert_none("an error", || plan.forward(moved, x, None, &mut work).unwrap_err());
 }
 
-/// Compiled, exact and adaptive plans on every instruction set.
+/// Compiled, exact and adaptive plans, and every rung of the exactness ladder, on every instruction set.
 fn configurations() -> Vec<Config> {
     let plain = [
         Config::rk4(4).with_radial(RadialPath::Compiled),
         Config::rk4(4).with_radial(RadialPath::Exact),
         Config::dopri5(1e-4, 1e-4),
+        Config::rk4(4).with_inverse(Inverse::Exact),
+        Config::rk4(4).with_log_det(LogDet::Jacobian),
+        Config::rk4(4).with_log_det(LogDet::Jacobian).with_inverse(Inverse::Exact),
     ];
     let available = Isa::ALL.into_iter().filter(|isa| isa.is_available());
     let chosen = available.flat_map(|isa| plain.map(|config| config.with_isa(isa)));

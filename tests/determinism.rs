@@ -5,7 +5,7 @@ mod common;
 use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
 use eqflow::field::{PairScratch, Shape, transpose, velocity_divergence};
-use eqflow::flow::{Config, Integrator, Precision};
+use eqflow::flow::{Config, Integrator, Inverse, Precision};
 use eqflow::lanes::{Lanes, exp2_neg};
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
 use eqflow::radial::{Basis, Exact, Kernel, PerLane, Radial, Shared};
@@ -63,6 +63,8 @@ fn check_batches<R: Precision>(golden: &Golden, config: Config, n: usize) {
 
 const RK4: Config = Config::rk4(3);
 const ADAPTIVE: Config = Config::dopri5(1e-3, 1e-4);
+/// Iterates on each step as often as each sample needs.
+const EXACT: Config = Config::rk4(8).with_inverse(Inverse::Exact);
 
 #[test]
 fn bits_do_not_depend_on_the_batch() {
@@ -72,6 +74,8 @@ fn bits_do_not_depend_on_the_batch() {
         check_batches::<f32>(&golden, RK4, n);
         check_batches::<f64>(&golden, ADAPTIVE, 66);
         check_batches::<f32>(&golden, ADAPTIVE, 66);
+        check_batches::<f64>(&golden, EXACT, 66);
+        check_batches::<f32>(&golden, EXACT, 66);
     }
 }
 
@@ -119,7 +123,7 @@ fn check_positions<R: Precision>(golden: &Golden, config: Config) {
 fn bits_do_not_depend_on_the_position_in_a_batch() {
     for name in ["pair_1d", "dw4_gaussian", "dw4_normalized"] {
         let golden = Golden::load(name);
-        for config in [RK4, ADAPTIVE] {
+        for config in [RK4, ADAPTIVE, EXACT] {
             check_positions::<f64>(&golden, config);
             check_positions::<f32>(&golden, config);
         }

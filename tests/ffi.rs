@@ -5,7 +5,9 @@ mod common;
 
 use common::c::{compile, compile_with, library, library_with_threads, root, scratch, succeed};
 use common::{Golden, assert_close, numbers};
-use eqflow::flow::{Block, Config, Integrator, Model, Plan, Reals, write_model, written_length};
+use eqflow::flow::{
+    Block, Config, Integrator, Inverse, LogDet, Model, Plan, Reals, write_model, written_length,
+};
 use eqflow::lanes::Real;
 use eqflow::particles::{prior_log_prob, remove_com};
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
@@ -29,6 +31,8 @@ enum Call {
     RemoveCom,
     DoubleWell,
     LennardJones,
+    LogProbOnly,
+    Jacobian,
 }
 
 /// Commands for the C driver, then its answers.
@@ -52,7 +56,8 @@ impl Session {
             Integrator::Rk4 { steps } => (0, steps, 0.0_f64, 0.0_f64),
             Integrator::Dopri5 { rtol, atol, .. } => (1, 0, rtol, atol),
         };
-        self.words.extend([integrator, steps as u64, rtol.to_bits(), atol.to_bits()]);
+        let (log_det, inverse) = (config.log_det as u64, config.inverse as u64);
+        self.words.extend([integrator, steps as u64, log_det, inverse, rtol.to_bits(), atol.to_bits()]);
     }
 
     /// Runs the driver of a precision; `name` keeps the files of tests apart.
@@ -159,14 +164,18 @@ fn compare_bits<R: Precision>(golden: &Golden, config: Config) {
     let mut session = Session::default();
     session.plan(&golden.model(), &config);
     session.call(Call::Sample, &[SEED, FIRST, N as u64], &[]);
-    for call in [Call::Forward, Call::Inverse, Call::LogProb] {
+    let jacobian = config.log_det == LogDet::Jacobian;
+    let others =
+        if jacobian { [Call::Jacobian, Call::LogProbOnly] } else { [Call::LogProb, Call::LogProbOnly] };
+    for call in [Call::Forward, Call::Inverse].into_iter().chain(others) {
         session.call(call, &[N as u64], &x);
     }
     session.call(Call::PriorSample, &[SEED, FIRST, N as u64], &[]);
     session.call(Call::PriorLogProb, &[N as u64], &x);
     session.call(Call::RemoveCom, &[N as u64], &x);
     let fixed = matches!(config.integrator, Integrator::Rk4 { .. });
-    let name = format!("bits_{}_{}", golden.name, if fixed { "rk4" } else { "dopri5" });
+    let kind = if fixed { "rk4" } else { "dopri5" };
+    let name = format!("bits_{}_{kind}_{:?}_{:?}", golden.name, config.log_det, config.inverse);
     let mut answers = session.run::<R>(&name);
 
     let plan = Plan::<R, _>::allocate(&golden.model(), &config).unwrap();
@@ -182,9 +191,18 @@ fn compare_bits<R: Precision>(golden: &Golden, config: Config) {
     plan.inverse(&x, &mut samples, Some(&mut scalars), &mut work).unwrap();
     answers.expect_bits("inverse z", &samples);
     answers.expect_bits("inverse log_det", &scalars);
-    plan.log_prob(&x, &mut scalars, Some(&mut samples), &mut work).unwrap();
-    answers.expect_bits("grad", &samples);
-    answers.expect_bits("log_prob", &scalars);
+    if jacobian {
+        let k = golden.shape.free_dimension();
+        let mut matrices = zeros::<R>(N * k * k);
+        plan.jacobian(&x, &mut matrices, &mut work).unwrap();
+        answers.expect_bits("jacobian", &matrices);
+    } else {
+        plan.log_prob(&x, &mut scalars, Some(&mut samples), &mut work).unwrap();
+        answers.expect_bits("grad", &samples);
+        answers.expect_bits("log_prob", &scalars);
+    }
+    plan.log_prob(&x, &mut scalars, None, &mut work).unwrap();
+    answers.expect_bits("log_prob alone", &scalars);
     compare_particle_bits(golden, &mut answers, [SEED, FIRST], &x);
     answers.finish();
 }
@@ -215,6 +233,16 @@ fn bits_of_all_models<R: Precision>(config: Config) {
 fn c_and_rust_give_the_same_bits_on_a_fixed_grid() {
     bits_of_all_models::<f64>(Config::default());
     bits_of_all_models::<f32>(Config::rk4(7));
+}
+
+#[test]
+fn c_and_rust_give_the_same_bits_on_every_rung_of_the_ladder() {
+    for inverse in [Inverse::Backward, Inverse::Exact] {
+        bits_of_all_models::<f64>(Config::rk4(5).with_log_det(LogDet::Jacobian).with_inverse(inverse));
+        bits_of_all_models::<f32>(Config::rk4(4).with_log_det(LogDet::Jacobian).with_inverse(inverse));
+    }
+    bits_of_all_models::<f64>(Config::rk4(6).with_inverse(Inverse::Exact));
+    bits_of_all_models::<f32>(Config::rk4(3).with_inverse(Inverse::Exact));
 }
 
 #[test]

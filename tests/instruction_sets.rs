@@ -5,12 +5,15 @@ mod common;
 
 use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
-use eqflow::flow::{Config, Precision, RadialPath};
+use eqflow::flow::{Config, Inverse, LogDet, Precision, RadialPath};
 use eqflow::lanes::Isa;
 
 const COMPILED: Config = Config::rk4(2).with_radial(RadialPath::Compiled);
 const EXACT: Config = Config::rk4(2).with_radial(RadialPath::Exact);
 const ADAPTIVE: Config = Config::dopri5(1e-2, 1e-2);
+/// The upper rungs of the exactness ladder.
+const JACOBIAN: Config = COMPILED.with_log_det(LogDet::Jacobian).with_inverse(Inverse::Exact);
+const INVERSE: Config = COMPILED.with_inverse(Inverse::Exact);
 
 /// Samples that take turns; a batch begins with each of them in turn, so that each has every position.
 const DISTINCT: usize = 3;
@@ -30,11 +33,14 @@ fn by_sample<R: Precision>(n: usize, results: &[Vec<R>]) -> Vec<Bits> {
     samples
 }
 
-/// Forward, inverse, and the log-density with its gradient, of a batch.
+/// Forward, inverse, and the log-density with its gradient or the Jacobian, of a batch.
 fn maps<R: Precision>(flow: &Flow<R>, x: &[R]) -> Vec<Bits> {
-    let ((y, log_det), (z, inverse_log_det), (log_prob, gradient)) =
-        (flow.forward(x), flow.inverse(x), flow.score(x));
-    by_sample(flow.count(x), &[y, log_det, z, inverse_log_det, log_prob, gradient])
+    let ((y, log_det), (z, inverse_log_det)) = (flow.forward(x), flow.inverse(x));
+    let (log_prob, derivatives) = match flow.plan.config().log_det {
+        LogDet::Trace => flow.score(x),
+        LogDet::Jacobian => (flow.log_prob(x), flow.jacobian(x)),
+    };
+    by_sample(flow.count(x), &[y, log_det, z, inverse_log_det, log_prob, derivatives])
 }
 
 /// Samples `first`, ... of a seed.
@@ -67,7 +73,7 @@ fn check<R: Precision>(name: &'static str, way: &str, config: Config, batches: &
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
         let flow = Flow::<R>::new(&golden, config.with_isa(isa));
         assert_eq!(flow.plan.isa(), isa);
-        assert_eq!(flow.plan.table_accuracy().is_some(), config == COMPILED);
+        assert_eq!(flow.plan.table_accuracy().is_some(), config.radial == RadialPath::Compiled);
         let what = format!("{name} f{} {way} {}", 8 * size_of::<R>(), isa.as_str());
         let (mut alone_again, mut drawn_again) = (Vec::new(), Vec::new());
         for &n in batches {
@@ -99,6 +105,21 @@ fn check<R: Precision>(name: &'static str, way: &str, config: Config, batches: &
 }
 
 const WAYS: [(&str, Config); 3] = [("compiled", COMPILED), ("exact", EXACT), ("dopri5", ADAPTIVE)];
+const LADDER: [(&str, Config); 2] = [("jacobian", JACOBIAN), ("inverse", INVERSE)];
+
+#[test]
+fn the_upper_rungs_have_the_same_bits_everywhere() {
+    for name in ["pair_1d", "dw4_gaussian", "dw4_normalized"] {
+        for (way, config) in LADDER {
+            check::<f64>(name, way, config, &[1, 3, 300]);
+            check::<f32>(name, way, config, &[1, 3, 300]);
+        }
+    }
+    for (way, config) in LADDER {
+        check::<f64>("lj13_normalized", way, config, &[1, 3, 17]);
+        check::<f32>("lj13_normalized", way, config, &[1, 3, 33]);
+    }
+}
 
 #[test]
 fn small_systems_have_the_same_bits_everywhere() {

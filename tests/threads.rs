@@ -6,7 +6,7 @@ mod common;
 use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
 use eqflow::error::{Argument, Error, Status};
-use eqflow::flow::{Block, Config, Integrator, Plan, Precision, RadialPath};
+use eqflow::flow::{Block, Config, Integrator, Inverse, LogDet, Plan, Precision, RadialPath};
 use rayon::ThreadPool;
 
 /// A call on a batch.
@@ -130,6 +130,30 @@ fn threads_change_no_bit_of_exact_radial_functions() {
 fn threads_change_no_bit_of_adaptive_steps() {
     check::<f64>("dw4_normalized", ADAPTIVE);
     check::<f32>("dw4_normalized", ADAPTIVE);
+}
+
+#[test]
+fn threads_change_no_bit_of_exact_inverses() {
+    let config = Config::rk4(2).with_inverse(Inverse::Exact);
+    check::<f64>("dw4_normalized", config);
+    check::<f32>("dw4_normalized", config);
+    check::<f32>("lj13_normalized", Config { integrator: Integrator::Rk4 { steps: 1 }, ..config });
+}
+
+#[test]
+fn threads_change_no_bit_of_jacobian_log_determinants() {
+    let golden = Golden::load("dw4_normalized");
+    let config = Config::rk4(2).with_log_det(LogDet::Jacobian).with_inverse(Inverse::Exact);
+    let flow = Flow::<f64>::new(&golden, config);
+    let pools = pools();
+    for n in [0, 7, 300] {
+        let x = latent(golden.shape, n, &mut Rng(45));
+        for call in CALLS {
+            let result = compare("jacobian", &flow, &pools, call, &x);
+            let unsupported = Error::new(Status::Unsupported, Argument::Gradient, 0.0);
+            assert_eq!(result.err(), matches!(call, Call::Score).then_some(unsupported));
+        }
+    }
 }
 
 /// With too few steps for some samples the first of them is named, whatever thread it is on, and nothing is written.

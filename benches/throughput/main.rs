@@ -11,6 +11,7 @@
 
 mod figures;
 mod forward;
+mod ladder;
 mod models;
 mod others;
 mod peak;
@@ -42,6 +43,7 @@ struct Arguments {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = <Arguments as clap::Parser>::parse();
     let mut cases = forward::cases();
+    cases.extend(ladder::cases());
     cases.extend(others::cases());
     if let Some(name) = &arguments.once {
         let case = cases.iter().find(|case| case.name() == *name);

@@ -14,14 +14,14 @@ use eqflow::train::{
 use std::hint::black_box;
 
 /// Times the work that it is handed.
-type Timer<'a> = &'a mut dyn FnMut(&mut dyn FnMut());
+pub type Timer<'a> = &'a mut dyn FnMut(&mut dyn FnMut());
 
 /// What is measured, by name.
-struct Other {
-    name: String,
-    system: System,
-    batch: usize,
-    run: Box<dyn Fn(Timer<'_>)>,
+pub struct Other {
+    pub name: String,
+    pub system: System,
+    pub batch: usize,
+    pub run: Box<dyn Fn(Timer<'_>)>,
 }
 
 impl Case for Other {

@@ -145,6 +145,24 @@ pub(super) unsafe fn sample<P, R: Precision>(
 }
 
 /// # Safety
+/// That of [`eqf_jacobian`].
+unsafe fn jacobian<P, R: Precision>(
+    common: Common<P>,
+    z: *const R,
+    jacobian: *mut R,
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let batch = unsafe { Batch::<R>::begin(common, diag)? };
+    let k = batch.header.plan.shape().free_dimension();
+    let z = Input::new(Argument::Z, z, batch.reals)?;
+    let jacobian = Output::new(Argument::Jacobian, jacobian, product(batch.n, &[k, k])?)?;
+    batch.check_disjoint([z.region, jacobian.region, Region::NONE])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe { batch.header.plan.jacobian(z.slice(), jacobian.slice(), batch.work.slice()) }
+}
+
+/// # Safety
 /// That of [`eqf_field`].
 unsafe fn field<P, R: Precision>(
     common: Common<P>,
@@ -190,7 +208,8 @@ unsafe fn radial<P, R: Precision>(
 /// which F does not move. `z` and `x` are [n][N][D] in the unit of length of the model, `log_det` is [n] or NULL.
 /// With `n` 0 all arrays and `work` may be NULL; `diag` always may. `work` has the size and alignment of
 /// eqf_workspace_extent(). A finite sample whose trajectory overflows comes out as NaN or infinite in its own row
-/// only. Cost a sample with RK4: 4 steps N (N-1)/2 radial functions.
+/// only. Cost a sample with RK4: 4 steps N (N-1)/2 radial functions; with EQF_LOG_DET_JACOBIAN as many symmetric D x D
+/// matrices, each times (N-1) D vectors, more.
 ///
 /// Errors, in the order of the checks: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow)
 /// for each array; EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where
@@ -233,8 +252,10 @@ pub unsafe extern "C" fn eqf_forward_f32(
 
 /// Maps configurations x back to latent z and computes log_det = log|det dz/dx|.
 ///
-/// Integrates dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD). `x` and `z` are [n][N][D], `log_det` is
-/// [n] or NULL. Otherwise, errors (EQF_ERROR_NON_FINITE is about `x`) and threads included, as eqf_forward().
+/// Integrates dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD), or solves each step of the discrete forward
+/// map for its start (EQF_INVERSE_EXACT). `x` and `z` are [n][N][D], `log_det` is [n] or NULL. Otherwise, errors
+/// (EQF_ERROR_NON_FINITE is about `x`, EQF_ERROR_CONVERGENCE also about a sample for which EQF_INVERSE_EXACT finds no
+/// preimage; the time reached is the end of the step that has no start) and threads included, as eqf_forward().
 /// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_inverse(
@@ -274,8 +295,9 @@ pub unsafe extern "C" fn eqf_inverse_f32(
 /// log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi) + log|det dz/dx| with z as in eqf_inverse(), with respect to the
 /// Lebesgue measure on the subspace of zero centre of mass; the centre of mass of `x` is ignored. `x` is [n][N][D],
 /// `log_prob` [n]; `grad` = d log_prob/dx is [n][N][D] or NULL, and exact for the discretised log-density with
-/// RK4. A gradient costs about 4 inverse passes. Otherwise, errors (EQF_ERROR_NON_FINITE is about `x`) and
-/// threads included, as eqf_forward(). Since 0.1.0.
+/// RK4. A gradient costs about 4 inverse passes, with EQF_INVERSE_EXACT that and a Jacobian; with EQF_LOG_DET_JACOBIAN
+/// there is none yet (EQF_ERROR_UNSUPPORTED naming grad). Otherwise, errors and threads included, as eqf_inverse().
+/// Since 0.1.0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_log_prob(
     plan: *const eqf_plan,
@@ -347,6 +369,46 @@ pub unsafe extern "C" fn eqf_sample_f32(
     let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| sample(common, [seed, first], x, log_prob, diag)) }
+}
+
+/// The Jacobian dx/dz of the discrete forward map at each of n latent configurations z, for plans with
+/// EQF_LOG_DET_JACOBIAN.
+///
+/// On the subspace of zero centre of mass, of dimension K = (N-1) D, in Helmert's orthonormal basis: vector number
+/// (m-1) D + d, m = 1 to N-1, displaces along axis d the first m particles by 1/sqrt(m(m+1)) and particle m (counted
+/// from 0) by -m/sqrt(m(m+1)). `z` is [n][N][D]; `jacobian` is [n][K][K], where [s][a][c] is component a of the image
+/// of basis vector c: log|det| of the matrix is the log_det of eqf_forward(), and a least singular value that is not
+/// small says that the map can be inverted near the sample. Otherwise, errors and threads included, as eqf_forward();
+/// EQF_ERROR_UNSUPPORTED naming config.log_det for other plans. Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_jacobian(
+    plan: *const eqf_plan,
+    n: usize,
+    z: *const f64,
+    jacobian: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads: 1, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| self::jacobian(common, z, jacobian, diag)) }
+}
+
+/// Single-precision twin of eqf_jacobian(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_jacobian_f32(
+    plan: *const eqf_plan_f32,
+    n: usize,
+    z: *const f32,
+    jacobian: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads: 1, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| self::jacobian(common, z, jacobian, diag)) }
 }
 
 /// Velocity v_i = sum over j != i of phi(d_ij, t) (x_i - x_j) of the field at time t, and its divergence

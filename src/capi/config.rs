@@ -4,7 +4,7 @@ use super::memory::Region;
 use super::status::status_of;
 use super::versioned::{self, Versioned};
 use crate::error::{Argument, Error, Status};
-use crate::flow::{Config, Integrator, RadialPath};
+use crate::flow::{Config, Integrator, Inverse, LogDet, RadialPath};
 use crate::lanes::Isa;
 use core::mem::offset_of;
 
@@ -14,11 +14,12 @@ pub const EQF_INTEGRATOR_RK4: i32 = 0;
 pub const EQF_INTEGRATOR_DOPRI5: i32 = 1;
 /// Log-determinant by the integrator's own quadrature of the divergence.
 pub const EQF_LOG_DET_TRACE: i32 = 0;
-/// Exact log-determinant of the discrete map. Not yet supported.
+/// Exact log-determinant of the discrete map of EQF_INTEGRATOR_RK4.
 pub const EQF_LOG_DET_JACOBIAN: i32 = 1;
-/// Inverse by integrating backwards.
+/// Inverse by integrating backwards: that of the differential equation, of the discrete map to O(steps^-4).
 pub const EQF_INVERSE_BACKWARD: i32 = 0;
-/// Exact inverse of the discrete map. Not yet supported.
+/// Exact inverse of the discrete map of EQF_INTEGRATOR_RK4, each step solved to rounding; with minus the forward
+/// log-determinant along the solved trajectory.
 pub const EQF_INVERSE_EXACT: i32 = 1;
 /// As EQF_RADIAL_TABLE where that pays for the expected number of samples and meets the tolerance, else as
 /// EQF_RADIAL_EXACT. Chosen once, when the plan is made.
@@ -48,9 +49,9 @@ pub struct eqf_config {
     pub integrator: i32,
     /// Steps of EQF_INTEGRATOR_RK4, 1 to 65536; initially 20.
     pub steps: u32,
-    /// EQF_LOG_DET_TRACE (initial) or EQF_LOG_DET_JACOBIAN.
+    /// EQF_LOG_DET_TRACE (initial) or, with EQF_INTEGRATOR_RK4 alone, EQF_LOG_DET_JACOBIAN.
     pub log_det: i32,
-    /// EQF_INVERSE_BACKWARD (initial) or EQF_INVERSE_EXACT.
+    /// EQF_INVERSE_BACKWARD (initial) or, with EQF_INTEGRATOR_RK4 alone, EQF_INVERSE_EXACT.
     pub inverse: i32,
     /// EQF_RADIAL_AUTO (initial), EQF_RADIAL_EXACT or EQF_RADIAL_TABLE.
     pub radial: i32,
@@ -104,16 +105,13 @@ unsafe impl Versioned for eqf_config {
 
 impl eqf_config {
     fn check_modes(&self) -> Result<(), Error> {
-        for (argument, value, supported, known) in [
-            (Argument::LogDetKind, self.log_det, EQF_LOG_DET_TRACE, EQF_LOG_DET_JACOBIAN),
-            (Argument::InverseKind, self.inverse, EQF_INVERSE_BACKWARD, EQF_INVERSE_EXACT),
-            (Argument::Radial, self.radial, EQF_RADIAL_TABLE, EQF_RADIAL_TABLE),
+        for (argument, value, largest) in [
+            (Argument::LogDetKind, self.log_det, EQF_LOG_DET_JACOBIAN),
+            (Argument::InverseKind, self.inverse, EQF_INVERSE_EXACT),
+            (Argument::Radial, self.radial, EQF_RADIAL_TABLE),
         ] {
-            if !(0..=known).contains(&value) {
+            if !(0..=largest).contains(&value) {
                 return Err(Error::new(Status::Argument, argument, f64::from(value)));
-            }
-            if value > supported {
-                return Err(Error::new(Status::Unsupported, argument, f64::from(value)));
             }
         }
         Ok(())
@@ -142,8 +140,10 @@ pub(super) unsafe fn borrow(config: *const eqf_config) -> Result<(Config, Region
         EQF_RADIAL_TABLE => RadialPath::Compiled,
         _ => RadialPath::Auto { samples: samples(given.samples) },
     };
+    let log_det = if given.log_det == EQF_LOG_DET_JACOBIAN { LogDet::Jacobian } else { LogDet::Trace };
+    let inverse = if given.inverse == EQF_INVERSE_EXACT { Inverse::Exact } else { Inverse::Backward };
     let table_tolerance = given.table_tolerance;
-    Ok((Config { integrator, radial, table_tolerance, isa: isa(given.isa)? }, region))
+    Ok((Config { integrator, log_det, inverse, radial, table_tolerance, isa: isa(given.isa)? }, region))
 }
 
 /// 0 stands for many.

@@ -158,7 +158,7 @@ pub(super) unsafe fn workspace_extent<R: Precision>(
 /// `model`, `config` and `extent` must not be NULL; `diag` may be. Errors: EQF_ERROR_NULL (also for the model's
 /// arrays), EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI; EQF_ERROR_SHAPE for the model's sizes; EQF_ERROR_ARGUMENT for
 /// unknown constants and values out of range; EQF_ERROR_MODEL for a gamma, gamma_time or eps out of range;
-/// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for modes that are not there yet, an
+/// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for what EQF_INTEGRATOR_DOPRI5 lacks, an
 /// instruction set that the processor lacks, and EQF_RADIAL_TABLE with a table that would be too large;
 /// EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.
 #[unsafe(no_mangle)]
@@ -225,7 +225,8 @@ pub unsafe extern "C" fn eqf_plan_init_f32(
 
 /// Says how much workspace any call on `n` samples (or fewer) takes.
 ///
-/// For EQF_INTEGRATOR_RK4 it stops growing at a few hundred samples. A thread needs a workspace of its own; its contents mean
+/// For EQF_INTEGRATOR_RK4 it stops growing at a few hundred samples, but with EQF_INVERSE_EXACT all results are kept
+/// until the last sample is solved. A thread needs a workspace of its own; its contents mean
 /// nothing between calls. `plan` and `extent` must not be NULL. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT,
 /// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision, EQF_ERROR_SHAPE where the size overflows,
 /// EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.

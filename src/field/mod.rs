@@ -1,4 +1,4 @@
-//! Pair sums: the velocity, its divergence, and their transposes, for vectors of samples.
+//! Pair sums: the velocity, its divergence and Jacobian, and their transposes, for vectors of samples.
 //!
 //! ```text
 //! v_i(x,t) = sum_{j != i} phi(d_ij, t) (x_i - x_j),      d_ij = |x_i - x_j|
@@ -10,7 +10,9 @@
 //! centre of mass, is zero up to rounding. Three short passes: distances, radial function, forces.
 
 mod pairs;
+mod tangent;
 mod transpose;
 
 pub use pairs::{PairScratch, Shape, add_forces, distances, pair_potential, velocity_divergence};
+pub use tangent::{matrices_extent, multiply, pair_matrices};
 pub use transpose::transpose;

@@ -52,8 +52,8 @@ pub struct PairScratch<'a, V> {
 const TILE: usize = 64;
 
 impl<'a, V: Lanes> PairScratch<'a, V> {
-    /// Groups in a tile, where a call has `groups`.
-    const fn tile(shape: Shape, groups: usize) -> usize {
+    /// Groups in a tile, where a call has `groups`: those that go through the three passes together.
+    pub const fn tile(shape: Shape, groups: usize) -> usize {
         let pairs = if shape.pairs() == 0 { 1 } else { shape.pairs() };
         let tile = TILE.div_ceil(pairs);
         if tile < groups { tile } else { groups }

@@ -1,6 +1,5 @@
 //! A batch in pieces: each computes by itself, and writes once nothing can fail any more.
 
-use super::config::Integrator;
 use super::operations::{Chunk, Operation};
 use super::plan::Plan;
 use super::precision::Precision;
@@ -63,8 +62,8 @@ pub struct Job<'a, R> {
 }
 
 impl<R: Precision> Job<'_, R> {
-    /// Computes a piece and writes it, unless the plan is adaptive: what [`Job::finish`] has to write is then
-    /// returned, so that a failure writes nothing.
+    /// Computes a piece and writes it, unless a later sample may not converge: what [`Job::finish`] has to write is
+    /// then returned, so that a failure writes nothing.
     pub fn compute<'w, V: Lanes<Real = R>>(
         &self,
         piece: &mut Piece<'_, R>,
@@ -73,7 +72,8 @@ impl<R: Precision> Job<'_, R> {
         let coordinates = self.plan.shape.coordinates();
         let (mut parts, results) = self.plan.workspace::<V>(piece.n, work)?;
         let samples = parts.extra.len() * V::WIDTH;
-        let keep = matches!(self.plan.config.integrator, Integrator::Dopri5 { .. });
+        let keep = self.plan.config.may_fail();
+        let groups = parts.extra.len();
         for (c, chunk) in piece.chunks(samples).enumerate() {
             let mut parts = parts.first(chunk.count.div_ceil(V::WIDTH));
             self.operation.compute(self.plan, chunk, &mut parts).map_err(|e| {
@@ -81,9 +81,12 @@ impl<R: Precision> Job<'_, R> {
                 Error::at(Status::Convergence, self.argument, sample, e.time.to_f64())
             })?;
             if keep {
-                let result = &mut results[c * (coordinates + 1)..(c + 1) * (coordinates + 1)];
-                result[..coordinates].copy_from_slice(parts.x);
-                result[coordinates] = parts.extra[0];
+                let results = results.chunks_exact_mut(coordinates + 1).skip(c * groups);
+                for (result, (x, &extra)) in results.zip(parts.x.chunks_exact(coordinates).zip(&*parts.extra))
+                {
+                    result[..coordinates].copy_from_slice(x);
+                    result[coordinates] = extra;
+                }
             } else {
                 piece.write(chunk, parts.x, parts.extra);
             }

@@ -1,13 +1,14 @@
 //! How a plan integrates and evaluates.
 
 use crate::error::{Argument, Error, Status};
+pub use crate::integrate::LogDet;
 use crate::lanes::{Isa, Real};
 
-/// Which integrator, and with it which rung of the exactness ladder the log-determinant stands on.
+/// Which integrator, and with it which rungs of the exactness ladder are in reach.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Integrator {
-    /// Classical 4th-order Runge-Kutta with `steps` equal steps and the `trace` log-determinant: the quadrature
-    /// of the divergence, whose error against the discrete map is O(steps^-4).
+    /// Classical 4th-order Runge-Kutta with `steps` equal steps; log-determinant and inverse as [`LogDet`] and
+    /// [`Inverse`] say.
     Rk4 {
         /// Number of steps, 1 to 65536.
         steps: usize,
@@ -21,6 +22,19 @@ pub enum Integrator {
         /// Most attempted steps a sample before [`Status::Convergence`].
         max_steps: usize,
     },
+}
+
+/// How the map of a fixed grid is inverted, by inverse and log-density alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inverse {
+    /// By the same grid walked back: the inverse of the differential equation, that of the discrete map up to
+    /// O(steps^-4). Its log-determinant is its own.
+    #[default]
+    Backward,
+    /// The discrete map itself, each step solved to rounding, or [`Status::Convergence`] for a sample that has no
+    /// preimage to be found. Its log-determinant is minus the forward one along the solved trajectory, so that
+    /// log-densities agree with those of the samples that the same plan draws, to rounding.
+    Exact,
 }
 
 /// How the radial function is evaluated at the stage times of a fixed grid.
@@ -46,6 +60,10 @@ pub enum RadialPath {
 pub struct Config {
     /// The integrator.
     pub integrator: Integrator,
+    /// How the log-determinant of a fixed grid's map is computed; an adaptive integrator has [`LogDet::Trace`] alone.
+    pub log_det: LogDet,
+    /// How a fixed grid's map is inverted; an adaptive integrator has [`Inverse::Backward`] alone.
+    pub inverse: Inverse,
     /// How the radial function is evaluated; an adaptive integrator has no stage times and evaluates it exactly.
     pub radial: RadialPath,
     /// Largest error of a compiled phi, relative to the largest magnitude of phi; 0 stands for the precision's own:
@@ -58,7 +76,8 @@ pub struct Config {
 impl Config {
     const fn of(integrator: Integrator) -> Self {
         let radial = RadialPath::Auto { samples: usize::MAX };
-        Config { integrator, radial, table_tolerance: 0.0, isa: None }
+        let (log_det, inverse) = (LogDet::Trace, Inverse::Backward);
+        Config { integrator, log_det, inverse, radial, table_tolerance: 0.0, isa: None }
     }
 
     /// Fixed grid with `steps` steps.
@@ -69,6 +88,18 @@ impl Config {
     /// Adaptive with these tolerances and at most 10000 steps a sample.
     pub const fn dopri5(rtol: f64, atol: f64) -> Self {
         Config::of(Integrator::Dopri5 { rtol, atol, max_steps: 10_000 })
+    }
+
+    /// The same with another log-determinant.
+    pub const fn with_log_det(mut self, log_det: LogDet) -> Self {
+        self.log_det = log_det;
+        self
+    }
+
+    /// The same with another inverse.
+    pub const fn with_inverse(mut self, inverse: Inverse) -> Self {
+        self.inverse = inverse;
+        self
     }
 
     /// The same with another way to evaluate the radial function.
@@ -86,9 +117,11 @@ impl Config {
     /// Checks ranges.
     ///
     /// # Errors
-    /// Names the field at fault; [`Status::Unsupported`] for an instruction set that this processor lacks.
+    /// Names the field at fault; [`Status::Unsupported`] for an instruction set that this processor lacks, and for an
+    /// adaptive integrator with what only a fixed grid has.
     pub fn check(&self) -> Result<(), Error> {
         self.check_integrator()?;
+        self.check_ladder()?;
         if !self.table_tolerance.is_finite() {
             return Err(Error::new(Status::NonFinite, Argument::TableTolerance, self.table_tolerance));
         }
@@ -129,6 +162,26 @@ impl Config {
                 Ok(())
             }
         }
+    }
+
+    fn check_ladder(&self) -> Result<(), Error> {
+        let adaptive = self.grid_steps() == 0;
+        if adaptive && self.log_det != LogDet::Trace {
+            return Err(Error::new(Status::Unsupported, Argument::LogDetKind, f64::from(self.log_det as u8)));
+        }
+        if adaptive && self.inverse != Inverse::Backward {
+            return Err(Error::new(
+                Status::Unsupported,
+                Argument::InverseKind,
+                f64::from(self.inverse as u8),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a call may find out late that a sample does not converge.
+    pub(super) fn may_fail(&self) -> bool {
+        self.grid_steps() == 0 || self.inverse == Inverse::Exact
     }
 
     /// Steps of the fixed grid; an adaptive plan has none.

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use super::precision::Precision;
 use super::transport::WorkspaceParts;
 use crate::field::Shape;
-use crate::integrate::dopri5::NotConverged;
+use crate::integrate::NotConverged;
 use crate::integrate::rk4::Direction;
 use crate::lanes::{Block, Lanes, Real, gather};
 use crate::particles::remove_com;

@@ -317,8 +317,12 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
 
     /// Blocks of workspace that any call on a batch of `n` samples (or fewer) takes.
     ///
-    /// On a fixed grid it stops growing at a few hundred samples; an adaptive plan keeps all results until the last
-    /// sample has converged, so that a failure writes nothing.
+    /// On a fixed grid it stops growing at a few hundred samples; an adaptive plan, and one with [`Inverse::Exact`],
+    /// keeps all results until the last sample has converged, so that a failure writes nothing. The Jacobians of
+    /// [`LogDet::Jacobian`] and [`Inverse::Exact`] take about (N D)^2 vectors more.
+    ///
+    /// [`Inverse::Exact`]: super::Inverse::Exact
+    /// [`LogDet::Jacobian`]: super::LogDet::Jacobian
     ///
     /// # Errors
     /// [`Status::Shape`] where the size overflows.
@@ -327,13 +331,10 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     }
 
     fn vectors<V: Lanes<Real = R>>(&self, n: usize) -> Result<usize, Error> {
-        let staged = match self.config.integrator {
-            Integrator::Rk4 { .. } => 0,
-            Integrator::Dopri5 { .. } => n.div_ceil(V::WIDTH),
-        };
+        let staged = if self.config.may_fail() { n.div_ceil(V::WIDTH) } else { 0 };
         let results = staged.checked_mul(self.shape.coordinates() + 1);
         let groups = self.chunk(n, V::WIDTH);
-        let fixed = WorkspaceParts::<V>::extent(self.shape, groups, self.layout.n_radial, self.layout.steps);
+        let fixed = WorkspaceParts::<V>::extent(self.shape, groups, self.layout.n_radial, &self.config);
         let vectors = results.and_then(|r| r.checked_add(fixed));
         vectors.ok_or(Error::new(Status::Shape, Argument::Count, n as f64))
     }
@@ -349,7 +350,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
             memory.get_mut(..needed).ok_or(Error::new(Status::Workspace, Argument::Work, needed as f64))?;
         let groups = self.chunk(n, V::WIDTH);
         let memory = Block::vectors_mut(memory);
-        Ok(WorkspaceParts::carve(self.shape, groups, self.layout.n_radial, self.layout.steps, memory))
+        Ok(WorkspaceParts::carve(self.shape, groups, self.layout.n_radial, &self.config, memory))
     }
 }
 

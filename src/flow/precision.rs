@@ -2,6 +2,7 @@
 //! compile them again.
 
 use super::batch::Execution;
+use super::jacobian::Jacobians;
 use super::plan::Combine;
 use super::radial_values::Phi;
 use crate::error::Error;
@@ -18,6 +19,9 @@ pub trait Precision: Real {
     /// Evaluates phi.
     #[doc(hidden)]
     fn write_phi(phi: Phi<'_, Self>);
+    /// Computes Jacobians.
+    #[doc(hidden)]
+    fn write_jacobians(jacobians: Jacobians<'_, Self>) -> Result<(), Error>;
 }
 
 impl Precision for f64 {
@@ -32,6 +36,10 @@ impl Precision for f64 {
     fn write_phi(phi: Phi<'_, f64>) {
         phi.plan.isa().run(phi);
     }
+
+    fn write_jacobians(jacobians: Jacobians<'_, f64>) -> Result<(), Error> {
+        jacobians.plan.isa().run(jacobians)
+    }
 }
 
 impl Precision for f32 {
@@ -45,5 +53,9 @@ impl Precision for f32 {
 
     fn write_phi(phi: Phi<'_, f32>) {
         phi.plan.isa().run(phi);
+    }
+
+    fn write_jacobians(jacobians: Jacobians<'_, f32>) -> Result<(), Error> {
+        jacobians.plan.isa().run(jacobians)
     }
 }

@@ -1,13 +1,16 @@
 //! Moving a chunk of samples along the flow: the plan's fields, workspace, and both integrators.
 
-use super::config::Integrator;
+use super::config::{Config, Integrator, LogDet};
+use super::ladder;
 use super::plan::Plan;
 use super::precision::Precision;
 use crate::field::{self, PairScratch, Shape};
-use crate::integrate::dopri5::{self, Control, NotConverged, TimeField};
+use crate::integrate::NotConverged;
+use crate::integrate::dopri5::{self, Control, TimeField};
 use crate::integrate::rk4::{
     self, AdjointScratch, Cotangents, Direction, SolveScratch, StageField, StageTranspose, Tape,
 };
+use crate::integrate::tangent::StageTangent;
 use crate::lanes::{Block, Lanes, Real};
 use crate::particles::{prior_gradient, prior_log_prob};
 use crate::radial::{Exact, PerLane, Radial};
@@ -21,18 +24,21 @@ pub struct WorkspaceParts<'w, V> {
     /// One more result a group: a log-determinant, a log-density.
     pub extra: &'w mut [V],
     prior: &'w mut [V],
-    pairs: PairScratch<'w, V>,
+    pub(super) pairs: PairScratch<'w, V>,
     weights: &'w mut [V],
-    integrator: &'w mut [V],
+    pub(super) integrator: &'w mut [V],
+    /// What the upper rungs of the exactness ladder take.
+    pub(super) ladder: &'w mut [V],
 }
 
 impl<'w, V: Lanes> WorkspaceParts<'w, V> {
-    /// Vectors that [`WorkspaceParts::carve`] takes.
-    pub fn extent(shape: Shape, groups: usize, n_radial: usize, steps: usize) -> usize {
-        groups * (shape.coordinates() + 2)
+    /// Vectors that [`WorkspaceParts::carve`] takes; saturates where the ladder's part overflows.
+    pub fn extent(shape: Shape, groups: usize, n_radial: usize, config: &Config) -> usize {
+        let parts = groups * (shape.coordinates() + 2)
             + PairScratch::<V>::extent(shape, groups)
             + n_radial
-            + Self::integrator_extent(shape.coordinates(), groups, steps)
+            + Self::integrator_extent(shape.coordinates(), groups, config.grid_steps());
+        ladder::extent::<V>(shape, groups, config).saturating_add(parts)
     }
 
     fn integrator_extent(coordinates: usize, groups: usize, steps: usize) -> usize {
@@ -48,7 +54,7 @@ impl<'w, V: Lanes> WorkspaceParts<'w, V> {
         shape: Shape,
         groups: usize,
         n_radial: usize,
-        steps: usize,
+        config: &Config,
         memory: &'w mut [V],
     ) -> (Self, &'w mut [V]) {
         let coordinates = shape.coordinates();
@@ -57,8 +63,10 @@ impl<'w, V: Lanes> WorkspaceParts<'w, V> {
         let (prior, memory) = memory.split_at_mut(groups);
         let (pairs, memory) = PairScratch::carve(shape, groups, memory);
         let (weights, memory) = memory.split_at_mut(n_radial);
-        let (integrator, memory) = memory.split_at_mut(Self::integrator_extent(coordinates, groups, steps));
-        (WorkspaceParts { x, extra, prior, pairs, weights, integrator }, memory)
+        let integrator_extent = Self::integrator_extent(coordinates, groups, config.grid_steps());
+        let (integrator, memory) = memory.split_at_mut(integrator_extent);
+        let (ladder, memory) = memory.split_at_mut(ladder::extent::<V>(shape, groups, config));
+        (WorkspaceParts { x, extra, prior, pairs, weights, integrator, ladder }, memory)
     }
 
     /// The parts of the first `groups` groups.
@@ -71,14 +79,15 @@ impl<'w, V: Lanes> WorkspaceParts<'w, V> {
             pairs: self.pairs.reborrow(),
             weights: self.weights,
             integrator: self.integrator,
+            ladder: self.ladder,
         }
     }
 }
 
 /// The field at the stage times of the plan's fixed grid.
-struct GridField<'p, 'w, R, S, V> {
-    plan: &'p Plan<R, S>,
-    pairs: &'p mut PairScratch<'w, V>,
+pub(super) struct GridField<'p, 'w, R, S, V> {
+    pub plan: &'p Plan<R, S>,
+    pub pairs: &'p mut PairScratch<'w, V>,
 }
 
 impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageField<V>
@@ -104,6 +113,19 @@ impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTranspos
             self.pairs,
             |d, _, [phi, slope, curvature]| radial.value_slope_curvature(d, phi, slope, curvature),
         );
+    }
+}
+
+impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTangent<V>
+    for GridField<'_, '_, R, S, V>
+{
+    fn linearize(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V], matrices: &mut [V]) {
+        self.evaluate(stage, x, v, div);
+        // What the passes of one tile leave behind.
+        let pairs = div.len() * self.plan.shape.pairs();
+        let PairScratch { distance, phi, slope, .. } = &*self.pairs;
+        let radials = [&distance[..pairs], &phi[..pairs], &slope[..pairs]];
+        field::pair_matrices(self.plan.shape, x, radials, matrices);
     }
 }
 
@@ -166,6 +188,13 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), NotConverged<R>> {
         match self.config.integrator {
+            Integrator::Rk4 { .. } if direction == Direction::Backward && self.inverts_exactly() => {
+                self.invert(parts, |_, _| ())
+            }
+            Integrator::Rk4 { .. } if self.config.log_det == LogDet::Jacobian => {
+                self.transport_tangents(direction, parts);
+                Ok(())
+            }
             Integrator::Rk4 { .. } => {
                 let mut field = GridField { plan: self, pairs: &mut parts.pairs };
                 let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
@@ -250,6 +279,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), NotConverged<R>> {
         match self.config.integrator {
+            Integrator::Rk4 { .. } if self.inverts_exactly() => self.score_of_exact_inverse(parts),
             Integrator::Rk4 { .. } => {
                 self.score_on_grid(parts);
                 Ok(())
@@ -280,7 +310,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         parts.x.copy_from_slice(x_bar);
     }
 
-    fn prior_gradients<V: Lanes<Real = R>>(&self, x: &[V], gradient: &mut [V]) {
+    pub(super) fn prior_gradients<V: Lanes<Real = R>>(&self, x: &[V], gradient: &mut [V]) {
         let coordinates = self.shape.coordinates();
         V::vectorize(
             #[inline(always)]

@@ -4,6 +4,7 @@
 //! arrived wait with a step of length zero. Error control as in Hairer, Nørsett, Wanner, "Solving Ordinary
 //! Differential Equations I", II.4: the root mean square of e_i / (atol + rtol max(|y_i|, |y_i'|)) below one.
 
+use super::NotConverged;
 use crate::lanes::{Lanes, Real};
 
 /// The right-hand side of an ordinary differential equation.
@@ -21,15 +22,6 @@ pub struct Control<R> {
     pub atol: R,
     /// Most attempted steps a sample.
     pub max_steps: usize,
-}
-
-/// The first lane whose steps ran out, or shrank to nothing, at the time it had reached.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NotConverged<R> {
-    /// The lane.
-    pub lane: usize,
-    /// The time it had reached.
-    pub time: R,
 }
 
 const NODES: [f64; 7] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
@@ -54,7 +46,8 @@ pub const fn extent(length: usize) -> usize {
 /// Integrates `y` from `start` to `end` in every lane; `scratch` has at least [`extent`] vectors.
 ///
 /// # Errors
-/// Where a lane exceeds the step limit or its step length underflows (as with a NaN), `y` is left half-way.
+/// [`NotConverged`] names the first lane that exceeds the step limit or whose step length underflows (as with a NaN);
+/// `y` is left half-way.
 pub fn solve<V: Lanes>(
     field: &mut impl TimeField<V>,
     [start, end]: [V::Real; 2],

@@ -46,7 +46,7 @@ impl<R: Real> Grid<'_, R> {
     }
 
     /// The signed length and the three stages of the `k`-th step to be taken.
-    fn step(&self, k: usize) -> (R, [usize; 3]) {
+    pub(super) fn step(&self, k: usize) -> (R, [usize; 3]) {
         match self.direction {
             Direction::Forward => (self.step_lengths[k], [2 * k, 2 * k + 1, 2 * k + 2]),
             Direction::Backward => {
@@ -156,7 +156,7 @@ fn add<V: Lanes>(sum: &mut [V], other: &[V]) {
 }
 
 /// h/6.
-fn sixth<V: Lanes>(h: V) -> V {
+pub(super) fn sixth<V: Lanes>(h: V) -> V {
     h * V::constant(1.0 / 6.0)
 }
 
@@ -199,25 +199,40 @@ pub fn solve<V: Lanes>(
     scratch: &mut SolveScratch<'_, V>,
     mut before_step: impl FnMut(usize, &[V]),
 ) {
-    let SolveScratch { position, velocities: [k1, k2, k3], divergences: [l1, l2, l3] } = scratch;
     log_det.fill(V::zero());
     for k in 0..grid.steps() {
         before_step(k, x);
-        let (h, [first, middle, last]) = grid.step(k);
-        let h = V::splat(h);
-        let half = V::constant(0.5) * h;
-        field.evaluate(first, x, k1, l1);
-        advance(x, half, k1, position);
-        field.evaluate(middle, position, k2, l2);
-        advance(x, half, k2, position);
-        field.evaluate(middle, position, k3, l3);
-        advance(x, h, k3, position);
-        add(k2, k3);
-        add(l2, l3);
-        field.evaluate(last, position, k3, l3);
-        add_step(x, sixth(h), k1, k2, k3);
-        add_step(log_det, sixth(h), l1, l2, l3);
+        step(grid.step(k), x, log_det, scratch, |_, stage, x, v, div| field.evaluate(stage, x, v, div));
     }
+}
+
+/// One step: `x` becomes its end, and `log_det` grows by the quadrature of the divergence.
+///
+/// `evaluate(s, stage, x, v, div)` is [`StageField::evaluate`] for the `s`-th of the step's four stages.
+pub(super) fn step<V: Lanes>(
+    (h, [first, middle, last]): (V::Real, [usize; 3]),
+    x: &mut [V],
+    log_det: &mut [V],
+    scratch: &mut SolveScratch<'_, V>,
+    mut evaluate: impl FnMut(usize, usize, &[V], &mut [V], &mut [V]),
+) {
+    let (n, groups) = (x.len(), log_det.len());
+    let [k1, k2, k3] = scratch.velocities.each_mut().map(|v| &mut v[..n]);
+    let [l1, l2, l3] = scratch.divergences.each_mut().map(|l| &mut l[..groups]);
+    let position = &mut scratch.position[..n];
+    let h = V::splat(h);
+    let half = V::constant(0.5) * h;
+    evaluate(0, first, x, k1, l1);
+    advance(x, half, k1, position);
+    evaluate(1, middle, position, k2, l2);
+    advance(x, half, k2, position);
+    evaluate(2, middle, position, k3, l3);
+    advance(x, h, k3, position);
+    add(k2, k3);
+    add(l2, l3);
+    evaluate(3, last, position, k3, l3);
+    add_step(x, sixth(h), k1, k2, k3);
+    add_step(log_det, sixth(h), l1, l2, l3);
 }
 
 /// As [`solve`], keeping all four stages of every step on `tape` (`[steps]` times [`Stages::extent`]), so that
@@ -358,6 +373,20 @@ pub fn adjoint<V: Lanes>(
         }
         bars.step(field, stages, h, indices, x_bar, log_det_bar, weights);
     }
+}
+
+/// As [`adjoint`] for the `k`-th step to be taken alone, from its start `x`.
+pub(super) fn adjoint_step<V: Lanes>(
+    field: &mut impl StageTranspose<V>,
+    (h, indices): (V::Real, [usize; 3]),
+    x: &[V],
+    bar: Cotangents<'_, V>,
+    scratch: &mut AdjointScratch<'_, V>,
+) {
+    let AdjointScratch { stages, bars } = scratch;
+    let h = V::splat(h);
+    stages.fill(field, h, indices, x);
+    bars.step(field, stages, h, indices, bar.x, bar.log_det, None);
 }
 
 /// Quadrature weights of the stages in units of h/6, and the signs of k1 - k2 - k3 + k4.

@@ -205,6 +205,13 @@ impl<R: Precision> Flow<R> {
         (log_prob, grad)
     }
 
+    pub fn jacobian(&self, z: &[R]) -> Vec<R> {
+        let (n, k) = (self.count(z), self.plan.shape().free_dimension());
+        let mut jacobian = vec![R::default(); n * k * k];
+        self.plan.jacobian(z, &mut jacobian, &mut self.work(n)).unwrap();
+        jacobian
+    }
+
     pub fn field(&self, t: R, x: &[R]) -> (Vec<R>, Vec<R>) {
         let n = self.count(x);
         let (mut v, mut div) = (vec![R::default(); x.len()], vec![R::default(); n]);
