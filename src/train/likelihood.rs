@@ -2,7 +2,7 @@
 
 use super::parameters::Parameters;
 use crate::error::Error;
-use crate::flow::{Block, Config, Plan};
+use crate::flow::{Block, Config, Model, Plan};
 use crate::parallel::map_indexed;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ impl Likelihood {
 const CHUNK: usize = 64;
 
 /// Tolerance of the converged integration: its error is far below a held-out set's standard error.
-const CONVERGED: Config = Config::dopri5(1e-6, 1e-7);
+pub(super) const CONVERGED: Config = Config::dopri5(1e-6, 1e-7);
 
 /// Evaluates `samples` (`[n][N][D]`) with `steps` RK4 steps and converged.
 ///
@@ -53,7 +53,8 @@ pub fn likelihood(parameters: &Parameters, samples: &[f64], steps: usize) -> Res
     })
 }
 
-fn log_probs(model: &crate::flow::Model<'_>, config: &Config, samples: &[f64]) -> Result<Vec<f64>, Error> {
+/// The log-density of each sample.
+pub(super) fn log_probs(model: &Model<'_>, config: &Config, samples: &[f64]) -> Result<Vec<f64>, Error> {
     let plan: Plan<f64, Vec<Block>> = Plan::allocate(model, config)?;
     let coordinates = plan.shape().coordinates();
     let chunks: Vec<&[f64]> = samples.chunks(CHUNK * coordinates).collect();

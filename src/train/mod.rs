@@ -10,6 +10,7 @@
 
 mod alignment;
 mod assignment;
+mod certify;
 mod checkpoint;
 mod config;
 mod features;
@@ -28,6 +29,7 @@ mod quadrature;
 mod trainer;
 
 pub use alignment::align;
+pub use certify::{Certificate, CertifyTolerances, Distribution, Honesty, certify};
 pub use checkpoint::CheckpointError;
 pub use config::{Check, Mixture, TrainConfig, TrainError};
 pub use flow_matching::{Fit, FlowMatching, fit};
