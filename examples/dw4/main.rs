@@ -9,6 +9,8 @@
 //! from which `--resume` goes on to the same result.
 
 mod data;
+#[path = "../shared/drawing.rs"]
+mod drawing;
 mod exact;
 mod picture;
 mod reweight;

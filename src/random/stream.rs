@@ -23,6 +23,8 @@ pub enum Purpose {
     Alignment = 7,
     /// Prior draws of energy-based training; the index is the draw's.
     Latent = 8,
+    /// Random probes of Hutchinson's estimator; the index is the probe's.
+    Probe = 9,
 }
 
 /// A xoshiro256++ generator whose state is a one-to-one function of seed, purpose and index.

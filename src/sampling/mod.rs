@@ -1,4 +1,5 @@
-//! Sampling Boltzmann distributions and judging samples: Markov chains, importance reweighting, histograms.
+//! Sampling Boltzmann distributions and judging samples: Markov chains, importance reweighting, histograms,
+//! metastable states.
 //!
 //! Every random number comes from a [`Stream`](crate::random::Stream) of its own chain or bootstrap replicate:
 //! the results depend on the seed alone, not on the number of threads.
@@ -8,6 +9,8 @@ mod chains;
 mod error;
 mod histogram;
 mod importance;
+mod minima;
+mod quench;
 mod statistics;
 mod tuning;
 
@@ -16,5 +19,7 @@ pub use chains::{ChainConfig, ChainSamples, Initial, Progress, sample_chains};
 pub use error::Error;
 pub use histogram::Histogram;
 pub use importance::{Bootstrap, ImportanceWeights};
+pub use minima::{State, distinct_minima, smallest_curvature, sorted_distances};
+pub use quench::{QuenchConfig, Quenched, quench};
 pub use statistics::{Estimate, autocorrelation_time, chain_mean, independent_mean};
 pub use tuning::{StepTrial, StepTuning, tune_step_size};

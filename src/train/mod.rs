@@ -7,12 +7,15 @@
 //! Because an optimiser can exploit a coarse grid until the reported likelihood is one that no density has, the
 //! [`Trainer`] compares the grid's log-likelihood with the converged one on held-out data as it goes, and only
 //! certified parameters leave it.
+//!
+//! [`Tangent`] computes the field's divergence in the ways that the closed form makes superfluous, to compare with.
 
 mod alignment;
 mod assignment;
 mod certify;
 mod checkpoint;
 mod config;
+mod divergence;
 mod features;
 mod field;
 mod flow_matching;
@@ -32,6 +35,7 @@ pub use alignment::align;
 pub use certify::{Certificate, CertifyTolerances, Distribution, Honesty, certify};
 pub use checkpoint::CheckpointError;
 pub use config::{Check, Mixture, TrainConfig, TrainError};
+pub use divergence::{Probe, Tangent};
 pub use flow_matching::{Fit, FlowMatching, fit};
 pub use likelihood::{Likelihood, likelihood};
 pub use loss::{Batch, Discretisation, KlGradient, LossGradient, Objective, Penalties, loss_gradient};

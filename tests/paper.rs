@@ -1,0 +1,81 @@
+//! The program that regenerates the paper's experiments, on the cheapest of them: files, numbers, reproducibility.
+
+use std::path::Path;
+use std::process::Command;
+
+fn paper(out: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["run", "--release", "--quiet", "--example", "paper", "--", "--quick", "--out"])
+        .arg(out)
+        .args(more)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn succeed(out: &Path, more: &[&str], threads: &str) -> String {
+    let output = paper(out, more).env("RAYON_NUM_THREADS", threads).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The lines below the names, cell by cell.
+fn cells(folder: &Path, name: &str) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    let lines: Vec<Vec<String>> =
+        text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+    assert!(lines.len() > 1 && lines.iter().all(|line| line.len() == lines[0].len()), "{name}:\n{text}");
+    lines[1..].to_vec()
+}
+
+#[test]
+fn the_same_seed_writes_the_same_bytes_on_any_number_of_threads() {
+    let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    for (folder, (seed, threads)) in folders.iter().zip([("1", "2"), ("1", "1"), ("2", "2")]) {
+        let printed = succeed(folder.path(), &["fig7", "--seed", seed], threads);
+        assert!(printed.contains("untrained prior"), "{printed}");
+    }
+    let read = |k: usize, name: &str| std::fs::read(folders[k].path().join(name)).unwrap();
+    for name in ["fig7.csv", "fig7.svg", "fig7.png"] {
+        assert_eq!(read(0, name), read(1, name), "{name}");
+    }
+    assert_ne!(read(0, "fig7.csv"), read(2, "fig7.csv"));
+    // source, run, energy, samples: every energy is one of the five that are known.
+    let known = [-25.7922017, -25.31244539, -24.35242834, -23.46543176, -21.06647841];
+    for row in cells(folders[0].path(), "fig7.csv") {
+        let energy: f64 = row[2].parse().unwrap();
+        assert!(known.iter().any(|known| (known - energy).abs() < 1e-6), "{row:?}");
+        assert!(row[3].parse::<usize>().unwrap() > 0);
+    }
+}
+
+#[test]
+fn costs_are_numbers_and_grow_with_the_particles() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(folder.path(), &["fig3c"], "1");
+    let rows = cells(folder.path(), "fig3c.csv");
+    // Five sizes, four ways.
+    assert_eq!(rows.len(), 20);
+    for row in &rows {
+        assert!(row[2..].iter().all(|cell| cell.parse::<f64>().unwrap() > 0.0), "{row:?}");
+    }
+    for name in ["fig3c.svg", "fig3c.png"] {
+        assert!(std::fs::metadata(folder.path().join(name)).unwrap().len() > 1000);
+    }
+}
+
+#[test]
+fn unknown_experiments_and_unusable_folders_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |out: &Path, more: &[&str], words: &str| {
+        let output = paper(out, more).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success());
+        assert!(message.contains(words), "{words} in {message}");
+    };
+    fails(folder.path(), &["fig99"], "no experiment is called 'fig99'");
+    fails(folder.path(), &["fig3c", "--seed", "x"], "--seed");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    fails(&file.join("out"), &["fig3c"], "cannot create output folder");
+}
