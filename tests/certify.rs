@@ -44,6 +44,8 @@ fn a_trained_flow_is_honest_on_eighty_steps_and_the_mean_is_the_gap_of_its_likel
     // A tolerance below what the grid does is not met.
     let strict = CertifyTolerances { gap: 0.5 * difference.mean.abs(), ..TOLERANCES };
     assert_eq!(certify(&parameters, &x, STEPS, &strict).unwrap().honesty, Honesty::Gap);
+    let nothing = CertifyTolerances { gap: f64::NAN, ..TOLERANCES };
+    assert_eq!(certify(&parameters, &x, STEPS, &nothing).unwrap().honesty, Honesty::Gap);
 }
 
 #[test]

@@ -109,11 +109,13 @@ pub fn certify(
 impl Certificate {
     fn judge(&self, tolerances: &CertifyTolerances) -> Honesty {
         let Some(difference) = self.difference else { return Honesty::Stiff };
+        // Nothing is within a tolerance that is NaN.
+        let within = |value: f64, tolerance: f64| value <= tolerance;
         if !difference.mean.is_finite() || !self.round_trip.mean.is_finite() {
             Honesty::Stiff
-        } else if self.folded > 0 || self.round_trip.mean > tolerances.round_trip {
+        } else if self.folded > 0 || !within(self.round_trip.mean, tolerances.round_trip) {
             Honesty::Folded
-        } else if difference.mean.abs() > tolerances.gap {
+        } else if !within(difference.mean.abs(), tolerances.gap) {
             Honesty::Gap
         } else {
             Honesty::Honest
