@@ -88,7 +88,7 @@ pub fn continuous_loss_gradient(
     let control = Control { rtol, atol, max_steps };
     let running = Running { kinetic: kinetic * weight, sign };
     let there = Trajectory::solve(&plan, batch, running, span, control)?;
-    let mut end = there.end_point(&plan, objective, weight)?;
+    let end = there.end_point(&plan, objective, weight)?;
     let (gradient, backward) = end.pull_back(parameters, &plan, running, span, control)?;
     let evaluations = Evaluations { forward: there.evaluations, backward };
     Ok(LossGradient { objective: end.objective, penalty: there.penalty, gradient, evaluations })
@@ -206,7 +206,7 @@ struct End {
 impl End {
     /// The gradient in the trained coordinates, and the evaluations that it took.
     fn pull_back(
-        &mut self,
+        &self,
         parameters: &Parameters,
         plan: &Plan<f64, Vec<Block>>,
         running: Running,
