@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::differences::{directional_derivative, random_direction};
 use common::{Golden, assert_close};
 use eqflow::flow::{Precision, RadialPath};
 use eqflow::lanes::Real;
@@ -121,34 +122,6 @@ fn reverse_kl_matches_jax_in_f32() {
         let objective = Objective::ReverseKl(&*potential, KlGradient::Total);
         check_against_golden::<f32>(&golden, "kl", "z", &objective, [2e-5, 1e-3]);
     }
-}
-
-/// Richardson's extrapolation of the central difference: error O(h^6), so h can stay far above rounding.
-fn directional_derivative(
-    parameters: &Parameters,
-    direction: &[f64],
-    value: impl Fn(&Parameters) -> f64,
-) -> f64 {
-    let central = |h: f64| {
-        let at = |sign: f64| {
-            let mut moved = parameters.clone();
-            for (v, d) in moved.coordinates_mut().iter_mut().zip(direction) {
-                *v += sign * h * d;
-            }
-            value(&moved)
-        };
-        (at(1.0) - at(-1.0)) / (2.0 * h)
-    };
-    let h = 1e-3;
-    let [fine, middle, coarse] = [h, 2.0 * h, 4.0 * h].map(central);
-    (64.0 * fine - 20.0 * middle + coarse) / 45.0
-}
-
-fn random_direction(seed: u64, n: usize) -> Vec<f64> {
-    let mut stream = Stream::new(seed, Purpose::Bootstrap, 0);
-    let raw: Vec<f64> = (0..n).map(|_| stream.next_unit() - 0.5).collect();
-    let norm = raw.iter().map(|v| v * v).sum::<f64>().sqrt();
-    raw.iter().map(|v| v / norm).collect()
 }
 
 fn check_against_differences(golden: &Golden, objective: &Objective<'_, wide::f64x4>, samples: &str) {

@@ -102,7 +102,7 @@ fn experiment(lab: &Lab, system: &System, budget: &Budget, name: &str) -> Result
 }
 
 /// `count` samples, `stride` apart, from the first `stride` on: from as many chains as possible.
-fn every(pool: &[f64], coordinates: usize, stride: usize, first: usize, count: usize) -> Vec<f64> {
+pub fn every(pool: &[f64], coordinates: usize, stride: usize, first: usize, count: usize) -> Vec<f64> {
     let samples = pool.chunks_exact(coordinates).skip(first).step_by(stride.max(1)).take(count);
     samples.flatten().copied().collect()
 }

@@ -14,6 +14,7 @@ mod fig11;
 mod fig3a;
 mod fig3b;
 mod fig3c;
+mod fig4;
 mod fig5;
 mod fig6c;
 mod fig7;
@@ -22,6 +23,7 @@ mod spread;
 mod states;
 mod systems;
 mod table1;
+mod table2;
 mod training;
 
 use clap::Parser;
@@ -49,6 +51,8 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "fig6c", title: "energies of DW-4, raw and reweighted", run: fig6c::run },
     Experiment { name: "fig7", title: "metastable states of DW-4 from one", run: fig7::run },
     Experiment { name: "table1", title: "metastable states of LJ-13", run: table1::run },
+    Experiment { name: "fig4", title: "discrete against continuous adjoint, DW-4", run: fig4::run },
+    Experiment { name: "table2", title: "likelihoods of kernel flows, DW-4 and LJ-13", run: table2::run },
     Experiment { name: "fig11", title: "importance weights of DW-4", run: fig11::run },
 ];
 

@@ -92,7 +92,8 @@ fn matched(system: &System, data: &[f64], task: &Task) -> Result<Parameters, Tra
     Ok(fit(&system.functions(), &pairs, FlowMatching::NODES, FlowMatching::REGULARISATION)?.parameters)
 }
 
-fn config(system: &System, task: &Task) -> TrainConfig {
+/// The recipe.
+pub fn config(system: &System, task: &Task) -> TrainConfig {
     TrainConfig {
         iterations: task.iterations,
         learning_rate: task.learning_rate,

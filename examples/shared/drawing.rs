@@ -31,7 +31,7 @@ enum Style {
     Marks,
 }
 
-/// Points with a name in the legend.
+/// Points with a name in the legend, unless it is empty.
 pub struct Series {
     name: String,
     color: RGBColor,
@@ -79,9 +79,11 @@ impl Series {
             chart.draw_series(bars)?;
             chart.draw_series(points.iter().map(|&(x, y, _)| Circle::new((x, y), 4, color.filled())))?
         };
-        annotation
-            .label(&self.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], color.stroke_width(3)));
+        if !self.name.is_empty() {
+            annotation
+                .label(&self.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], color.stroke_width(3)));
+        }
         Ok(())
     }
 }

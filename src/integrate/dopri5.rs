@@ -1,4 +1,5 @@
-//! Dormand and Prince's embedded pair of order 5(4) (1980), each lane with its own time and step length.
+//! Dormand and Prince's embedded pair of order 5(4) (1980), each lane with its own time and step length. A whole
+//! minibatch that shares its steps is one state of scalars.
 //!
 //! A lane's steps depend on that lane alone, so a sample's bits do not depend on its neighbours; lanes that have
 //! arrived wait with a step of length zero. Error control as in Hairer, Nørsett, Wanner, "Solving Ordinary
@@ -50,8 +51,25 @@ pub const fn extent(length: usize) -> usize {
 /// `y` is left half-way.
 pub fn solve<V: Lanes>(
     field: &mut impl TimeField<V>,
+    span: [V::Real; 2],
+    y: &mut [V],
+    control: Control<V::Real>,
+    scratch: &mut [V],
+) -> Result<(), NotConverged<V::Real>> {
+    let whole = [y.len()];
+    solve_in_parts(field, span, y, &whole, control, scratch)
+}
+
+/// As [`solve`] for a state whose successive parts, of these lengths (which add up to that of `y`), differ in kind: the
+/// error is the largest of the parts' root mean squares, so that a long part does not hide the error of a short one.
+///
+/// # Errors
+/// Those of [`solve`].
+pub fn solve_in_parts<V: Lanes>(
+    field: &mut impl TimeField<V>,
     [start, end]: [V::Real; 2],
     y: &mut [V],
+    parts: &[usize],
     control: Control<V::Real>,
     scratch: &mut [V],
 ) -> Result<(), NotConverged<V::Real>> {
@@ -76,7 +94,7 @@ pub fn solve<V: Lanes>(
         (t, h) = V::vectorize(
             #[inline(always)]
             || {
-                let error = error_norm(h, y, candidate, rates, control);
+                let error = error_norm(h, y, parts, candidate, rates, control);
                 accept(error, y, candidate, rates);
                 // The last step lands on `end` exactly, whatever t + h rounds to.
                 let arrived =
@@ -130,10 +148,20 @@ fn attempt<V: Lanes>(
     }
 }
 
+/// The largest root mean square of a part's e_i / (atol + rtol max(|y_i|, |y_i'|)).
 #[inline(always)]
-fn error_norm<V: Lanes>(h: V, y: &[V], candidate: &[V], rates: &[V], control: Control<V::Real>) -> V {
+fn error_norm<V: Lanes>(
+    h: V,
+    y: &[V],
+    parts: &[usize],
+    candidate: &[V],
+    rates: &[V],
+    control: Control<V::Real>,
+) -> V {
     let n = y.len();
-    let mut sum = V::zero();
+    let mut lengths = parts.iter().copied().filter(|&length| length > 0);
+    let mut length = lengths.next().unwrap_or(n);
+    let (mut largest_norm, mut sum, mut counted) = (V::zero(), V::zero(), 0);
     for c in 0..n {
         let mut error = V::zero();
         for (&e, k) in ERROR.iter().zip(rates.chunks_exact(n)) {
@@ -143,8 +171,16 @@ fn error_norm<V: Lanes>(h: V, y: &[V], candidate: &[V], rates: &[V], control: Co
         let largest = old.select_less(new, new, old);
         let ratio = h * error / (V::splat(control.atol) + V::splat(control.rtol) * largest);
         sum += ratio * ratio;
+        counted += 1;
+        if counted == length {
+            let norm = (sum / V::constant(length as f64)).sqrt();
+            largest_norm = norm.select_less(largest_norm, largest_norm, norm);
+            length = lengths.next().unwrap_or(n);
+            // Zero, but for a sum that is not finite: the following norms, and so the largest, are NaN then.
+            (sum, counted) = (sum * V::zero(), 0);
+        }
     }
-    (sum / V::constant(n.max(1) as f64)).sqrt()
+    largest_norm
 }
 
 /// Lanes with an error below one take the candidate and its rate (first same as last); NaN is refused.
@@ -200,6 +236,45 @@ mod tests {
             let angle = 1.0 + i as f64;
             assert!((y[0].lane(i) - angle.cos()).abs() < 1e-9, "lane {i}");
             assert!((y[1].lane(i) - angle.sin()).abs() < 1e-9, "lane {i}");
+        }
+    }
+
+    /// Two rotations, the second ten times as fast and surrounded by many that stand still.
+    struct Parts;
+
+    impl TimeField<f64> for Parts {
+        fn evaluate(&mut self, _: f64, y: &[f64], dy: &mut [f64]) {
+            dy.fill(0.0);
+            (dy[0], dy[1]) = (-y[1], y[0]);
+            (dy[2], dy[3]) = (-10.0 * y[3], 10.0 * y[2]);
+        }
+    }
+
+    #[test]
+    fn a_long_part_does_not_hide_the_error_of_a_short_one() {
+        let control = Control { rtol: 0.0, atol: 1e-6, max_steps: 10_000 };
+        let error = |length: usize, parts: &[usize]| {
+            let mut y = vec![1.0; length];
+            (y[1], y[3]) = (0.0, 0.0);
+            let mut scratch = vec![0.0; extent(length)];
+            solve_in_parts(&mut Parts, [0.0, 1.0], &mut y, parts, control, &mut scratch).unwrap();
+            (y[2] - libm::cos(10.0)).abs()
+        };
+        // In parts, what stands still neither hides nor changes anything, wherever the largest error lies.
+        let alone = error(4, &[2, 2]);
+        assert_eq!(error(4000, &[2, 2, 3996]), alone);
+        assert!(error(4000, &[4000]) > 10.0 * alone);
+    }
+
+    #[test]
+    fn nan_in_any_part_stops_with_an_error() {
+        let control = Control { rtol: 1e-6, atol: 1e-6, max_steps: 1_000_000 };
+        for spoilt in 0..4 {
+            let mut y = [1.0, 0.0, 1.0, 0.0];
+            y[spoilt] = f64::NAN;
+            let mut scratch = [0.0; extent(4)];
+            let outcome = solve_in_parts(&mut Parts, [0.0, 1.0], &mut y, &[2, 2], control, &mut scratch);
+            assert!(outcome.is_err(), "{spoilt}");
         }
     }
 

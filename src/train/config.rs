@@ -1,5 +1,6 @@
 //! How a trainer trains, and what it refuses to start with.
 
+use super::continuous::Continuous;
 use super::loss::{KlGradient, Penalties};
 use super::optimizer::{AdamW, Schedule};
 use crate::error::Error;
@@ -23,13 +24,15 @@ pub struct TrainConfig {
     pub mixture: Mixture,
     /// Penalties at the start; refusals double them.
     pub penalties: Penalties,
+    /// How gradients are computed.
+    pub adjoint: Adjoint,
     /// Decay of the exponential moving average of the parameters that is checked and handed out, 0 (no average) to
     /// below 1. It begins as a plain mean.
     pub average: f64,
-    /// RK4 steps of the training grid and of the certificate's grid.
+    /// RK4 steps of the training grid and of the certificate's grid; [`Adjoint::Continuous`] has no training grid.
     pub steps: usize,
     /// Each inner node of an iteration's grid moves by up to half this fraction of a step, 0 to 0.99: the
-    /// optimiser cannot tune the field to one grid.
+    /// optimiser cannot tune the field to one grid. Without effect on [`Adjoint::Continuous`].
     pub grid_jitter: f64,
     /// Radial bandwidths are kept at or above this length; 0 for no limit. Gaussians much narrower than the distance
     /// between their centres fit noise, and their tables are large.
@@ -51,6 +54,7 @@ impl Default for TrainConfig {
             optimizer: AdamW::new(),
             mixture: Mixture::default(),
             penalties: Penalties { kinetic: 0.0, step_error: 3.0 },
+            adjoint: Adjoint::Discrete,
             average: 0.0,
             steps: 20,
             grid_jitter: 0.9,
@@ -81,6 +85,19 @@ impl Mixture {
         let risen = if done >= to { 1.0 } else { ((done - from) / (to - from)).max(0.0) };
         self.lambda * risen
     }
+}
+
+/// How a gradient is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Adjoint {
+    /// That of the loss on the fixed grid, exactly: discretise, then optimise ([`super::loss_gradient`]).
+    #[default]
+    Discrete,
+    /// That of the differential equation, to these tolerances: optimise, then discretise
+    /// ([`super::continuous_loss_gradient`]). In double precision whatever that of the trainer, but for the potential.
+    /// There is no grid whose step errors could be penalised: [`Penalties::step_error`] must be 0. A minibatch that
+    /// does not converge within the step limit counts as divergence: the trainer returns to its last certified state.
+    Continuous(Continuous),
 }
 
 /// When parameters are compared with their converged likelihood, and what they must satisfy.
@@ -130,6 +147,10 @@ impl TrainConfig {
     pub(super) fn check_ranges(&self) -> Result<(), TrainError> {
         let not_negative = |v: f64| v.is_finite() && v >= 0.0;
         let [from, to] = self.mixture.ramp;
+        let (continuous, solver) = match self.adjoint {
+            Adjoint::Discrete => (false, Continuous::default()),
+            Adjoint::Continuous(solver) => (true, solver),
+        };
         let rules = [
             (self.batch_size > 0, "batch_size", "must be at least 1"),
             (self.steps > 0 && self.steps <= 65_536, "steps", "must be 1 to 65536"),
@@ -147,6 +168,18 @@ impl TrainConfig {
             (0.0 <= from && from <= to && to <= 1.0, "mixture.ramp", "must be two fractions in rising order"),
             (self.penalties.kinetic >= 0.0, "penalties.kinetic", "must not be negative"),
             (self.penalties.step_error >= 0.0, "penalties.step_error", "must not be negative"),
+            (
+                !continuous || self.penalties.step_error == 0.0,
+                "penalties.step_error",
+                "is that of an RK4 grid: must be 0 with the continuous adjoint",
+            ),
+            (not_negative(solver.rtol), "adjoint.rtol", "must be finite and not negative"),
+            (
+                solver.atol.is_finite() && solver.atol >= f64::MIN_POSITIVE,
+                "adjoint.atol",
+                "must be finite and positive",
+            ),
+            (solver.max_steps > 0, "adjoint.max_steps", "must be at least 1"),
             (self.optimizer.clip_norm > 0.0, "optimizer.clip_norm", "must be positive"),
             (self.optimizer.decay.iter().all(|&d| d >= 0.0), "optimizer.decay", "must not be negative"),
         ];

@@ -58,6 +58,18 @@ pub struct LossGradient {
     pub penalty: f64,
     /// Gradient of objective + penalty in the trained coordinates ([`super::Group::ALL`]).
     pub gradient: Vec<f64>,
+    /// What it took.
+    pub evaluations: Evaluations,
+}
+
+/// Evaluations of the field, each of them for the whole minibatch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evaluations {
+    /// Of velocity and divergence, on the way there.
+    pub forward: usize,
+    /// Of their transpose, on the way back: the continuous adjoint evaluates the velocity with it, the adjoint of a grid
+    /// does not.
+    pub backward: usize,
 }
 
 impl LossGradient {
@@ -69,6 +81,8 @@ impl LossGradient {
         for (sum, term) in self.gradient.iter_mut().zip(&other.gradient) {
             *sum += weight * term;
         }
+        self.evaluations.forward += other.evaluations.forward;
+        self.evaluations.backward += other.evaluations.backward;
     }
 }
 
@@ -135,9 +149,11 @@ pub fn loss_gradient<R: Trainable>(
         R::integrate(Piece { plan: &plan, objective, penalties, weight, batch })
     });
     let total = Total::of::<R>(&plan, results);
+    let stages = 4 * (nodes.len() - 1);
     Ok(LossGradient {
         objective: total.objective,
         penalty: total.penalty,
         gradient: total.pull_back(parameters, &plan, nodes),
+        evaluations: Evaluations { forward: stages, backward: stages },
     })
 }

@@ -3,6 +3,8 @@
 //!
 //! The gradient is that of the numbers that the fixed grid computes (discretise, then optimise), by the adjoint
 //! of the integrator in [`crate::integrate::rk4`]; memory is one state a step for each vector of samples.
+//! [`continuous_loss_gradient`] is the alternative (optimise, then discretise): the continuous adjoint with adaptive
+//! steps, which keeps no trajectory; [`Adjoint`] chooses for the trainer.
 //! [`fit`] needs no optimiser: it finds W and b in closed form by flow matching, on [`pairs`] of prior draws and data.
 //! Because an optimiser can exploit a coarse grid until the reported likelihood is one that no density has, the
 //! [`Trainer`] compares the grid's log-likelihood with the converged one on held-out data as it goes, and only
@@ -15,6 +17,7 @@ mod assignment;
 mod certify;
 mod checkpoint;
 mod config;
+mod continuous;
 mod divergence;
 mod features;
 mod field;
@@ -22,6 +25,7 @@ mod flow_matching;
 mod gains;
 mod likelihood;
 mod loss;
+mod minibatch;
 mod optimizer;
 mod pairing;
 mod parameters;
@@ -34,11 +38,14 @@ mod trainer;
 pub use alignment::align;
 pub use certify::{Certificate, CertifyTolerances, Distribution, Honesty, certify};
 pub use checkpoint::CheckpointError;
-pub use config::{Check, Mixture, TrainConfig, TrainError};
+pub use config::{Adjoint, Check, Mixture, TrainConfig, TrainError};
+pub use continuous::{Continuous, continuous_loss_gradient};
 pub use divergence::{Probe, Tangent};
 pub use flow_matching::{Fit, FlowMatching, fit};
 pub use likelihood::{Likelihood, likelihood};
-pub use loss::{Batch, Discretisation, KlGradient, LossGradient, Objective, Penalties, loss_gradient};
+pub use loss::{
+    Batch, Discretisation, Evaluations, KlGradient, LossGradient, Objective, Penalties, loss_gradient,
+};
 pub use optimizer::{AdamW, Schedule};
 pub use pairing::{Pairing, Pairs, pairs};
 pub use parameters::{Group, Parameters};

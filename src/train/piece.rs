@@ -2,7 +2,7 @@
 
 use super::field::{Sink, TrainField, gaussian_extent};
 use super::loss::{Batch, KlGradient, Objective, Penalties};
-use crate::field::PairScratch;
+use crate::field::{PairScratch, Shape};
 use crate::flow::{Block, Plan, Precision};
 use crate::integrate::rk4::{self, AdjointScratch, Cotangents, Direction, Penalty, Stages, Tape};
 use crate::lanes::{Lanes, Real, Vectorized, gather};
@@ -106,7 +106,8 @@ impl<R: Precision> Piece<'_, R> {
         rk4::solve_taped(&mut field, grid, &mut memory.x, &mut memory.log_det, &mut memory.tape);
         // Lanes beyond the last sample have no weight.
         let weights: Vec<V> = (0..groups).map(|g| self.weights(g)).collect();
-        let objective = self.end_point(&memory.x, &memory.log_det, &weights, &mut memory.x_bar);
+        let objective =
+            end_point(self.objective, shape, &memory.x, &memory.log_det, &weights, &mut memory.x_bar);
         let penalties: Vec<Penalty<V>> = weights.iter().map(|&weight| self.penalty(weight)).collect();
         for (bar, &weight) in memory.log_det_bar.iter_mut().zip(&weights) {
             *bar = -weight;
@@ -165,34 +166,39 @@ impl<R: Precision> Piece<'_, R> {
             *bar += weights[g] * V::from_fn(|lane| score[at(g, lane, k % coordinates)]);
         }
     }
+}
 
-    /// The weighted objective, and its cotangent of the end point.
-    fn end_point<V: Lanes<Real = R>>(&self, x: &[V], log_det: &[V], weights: &[V], x_bar: &mut [V]) -> f64 {
-        let shape = self.plan.shape();
-        let coordinates = shape.coordinates();
-        let mut objective = 0.0;
-        for (g, (&log_det, &weight)) in log_det.iter().zip(weights).enumerate() {
-            let x = &x[g * coordinates..(g + 1) * coordinates];
-            let x_bar = &mut x_bar[g * coordinates..(g + 1) * coordinates];
-            let value = match self.objective {
-                Objective::MaximumLikelihood => {
-                    prior_gradient(shape, x, x_bar);
-                    x_bar.iter_mut().for_each(|bar| *bar = -*bar);
-                    -(prior_log_prob(shape, x) + log_det)
-                }
-                Objective::ReverseKl(potential, _) => {
-                    // The same width on every instruction set: only the type's name differs.
-                    let x: &[R::Lanes] = bytemuck::cast_slice(x);
-                    let u: V =
-                        bytemuck::cast(potential.energy(shape, x, Some(bytemuck::cast_slice_mut(x_bar))));
-                    u - log_det
-                }
-            };
-            x_bar.iter_mut().for_each(|bar| *bar = weight * *bar);
-            objective += sum_lanes(value * weight);
-        }
-        objective
+/// The weighted objective, and its cotangent of the end point `x` (`[groups][N][D]`).
+pub fn end_point<R: Precision, V: Lanes<Real = R>>(
+    objective: &Objective<'_, R::Lanes>,
+    shape: Shape,
+    x: &[V],
+    log_det: &[V],
+    weights: &[V],
+    x_bar: &mut [V],
+) -> f64 {
+    let coordinates = shape.coordinates();
+    let mut sum = 0.0;
+    for (g, (&log_det, &weight)) in log_det.iter().zip(weights).enumerate() {
+        let x = &x[g * coordinates..(g + 1) * coordinates];
+        let x_bar = &mut x_bar[g * coordinates..(g + 1) * coordinates];
+        let value = match objective {
+            Objective::MaximumLikelihood => {
+                prior_gradient(shape, x, x_bar);
+                x_bar.iter_mut().for_each(|bar| *bar = -*bar);
+                -(prior_log_prob(shape, x) + log_det)
+            }
+            Objective::ReverseKl(potential, _) => {
+                // The same width on every instruction set: only the type's name differs.
+                let x: &[R::Lanes] = bytemuck::cast_slice(x);
+                let u: V = bytemuck::cast(potential.energy(shape, x, Some(bytemuck::cast_slice_mut(x_bar))));
+                u - log_det
+            }
+        };
+        x_bar.iter_mut().for_each(|bar| *bar = weight * *bar);
+        sum += sum_lanes(value * weight);
     }
+    sum
 }
 
 /// The lanes added up in order.

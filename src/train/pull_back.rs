@@ -183,41 +183,74 @@ fn pull_back_level(parameters: &Parameters, gradient: &mut Parameters, l: usize,
     }
 }
 
-/// weights_m(t) = sum_l R_l(t) W_lm and offset(t) = sum_l R_l(t) level_l, differentiated at every stage time.
+/// The collapse at every stage time, differentiated.
 fn pull_back_collapsed(
     parameters: &Parameters,
     nodes: &[f64],
     [offsets, weights, mean, log_gamma]: &[Vec<f64>; 4],
     gradient: &mut Parameters,
 ) {
-    let (m, l) = (parameters.n_radial(), parameters.n_time());
-    let time_scale: Vec<f64> =
-        parameters.group(Group::LogGammaTime).iter().map(|&log| SQRT_LOG2_E / libm::exp(log)).collect();
-    let kernel = Kernel {
-        basis: parameters.basis(),
-        eps: parameters.eps(),
-        reach: 0.0,
-        mean: &[],
-        scale: &[],
-        time_mean: parameters.group(Group::MuTime),
-        time_scale: &time_scale,
-        level: &[],
-        weights: &[],
-    };
+    let m = parameters.n_radial();
     gradient.group_mut(Group::Mu).copy_from_slice(mean);
     gradient.group_mut(Group::LogGamma).copy_from_slice(log_gamma);
-    let (mut values, mut values_bar) = (vec![0.0; l], vec![0.0; l]);
-    let (mut mu_time, mut log_gamma_time) = (vec![0.0; l], vec![0.0; l]);
+    let mut collapse = CollapseTranspose::new(parameters);
     for (stage, (&offset_bar, weights_bar)) in offsets.iter().zip(weights.chunks_exact(m)).enumerate() {
-        let t = stage_time(nodes, stage);
-        time_functions(&kernel, t, &mut values);
-        for k in 0..l {
+        collapse.pull_back(stage_time(nodes, stage), offset_bar, weights_bar, gradient);
+    }
+}
+
+/// weights_m(t) = sum_l R_l(t) W_lm and offset(t) = sum_l R_l(t) level_l, differentiated.
+pub struct CollapseTranspose<'p> {
+    parameters: &'p Parameters,
+    /// sqrt(log2 e) / gamma^t, `[L]`.
+    time_scale: Vec<f64>,
+    /// R_l(t) and their cotangents, `[L]` each.
+    values: [Vec<f64>; 2],
+    /// Cotangents of mu^t and log gamma^t, `[L]` each.
+    times: [Vec<f64>; 2],
+}
+
+impl<'p> CollapseTranspose<'p> {
+    /// For these parameters.
+    pub fn new(parameters: &'p Parameters) -> Self {
+        let log_gamma_time = parameters.group(Group::LogGammaTime);
+        let zeros = || [vec![0.0; log_gamma_time.len()], vec![0.0; log_gamma_time.len()]];
+        CollapseTranspose {
+            parameters,
+            time_scale: log_gamma_time.iter().map(|&log| SQRT_LOG2_E / libm::exp(log)).collect(),
+            values: zeros(),
+            times: zeros(),
+        }
+    }
+
+    /// Adds to `gradient` the share of the cotangents of the offset and of the weights (`[M]`) at time `t`.
+    pub fn pull_back(&mut self, t: f64, offset_bar: f64, weights_bar: &[f64], gradient: &mut Parameters) {
+        let CollapseTranspose { parameters, time_scale, values: [values, values_bar], times } = self;
+        let kernel = Kernel {
+            basis: parameters.basis(),
+            eps: parameters.eps(),
+            reach: 0.0,
+            mean: &[],
+            scale: &[],
+            time_mean: parameters.group(Group::MuTime),
+            time_scale,
+            level: &[],
+            weights: &[],
+        };
+        time_functions(&kernel, t, values);
+        for k in 0..values.len() {
             values_bar[k] = pull_back_row(parameters, gradient, k, values[k], offset_bar, weights_bar);
         }
-        time_transpose(&kernel, t, &values, &values_bar, &mut mu_time, &mut log_gamma_time);
+        let groups = [Group::MuTime, Group::LogGammaTime];
+        for (time, group) in times.iter_mut().zip(groups) {
+            time.copy_from_slice(gradient.group(group));
+        }
+        let [mu_time, log_gamma_time] = times;
+        time_transpose(&kernel, t, values, values_bar, mu_time, log_gamma_time);
+        for (time, group) in times.iter().zip(groups) {
+            gradient.group_mut(group).copy_from_slice(time);
+        }
     }
-    gradient.group_mut(Group::MuTime).copy_from_slice(&mu_time);
-    gradient.group_mut(Group::LogGammaTime).copy_from_slice(&log_gamma_time);
 }
 
 /// One time function's share at one stage; returns the cotangent of its value R_l(t).

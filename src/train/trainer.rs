@@ -1,12 +1,15 @@
 //! Training that certifies what it reports.
 
-use super::config::{TrainConfig, TrainError};
+use super::config::{Adjoint, TrainConfig, TrainError};
+use super::continuous::{Continuous, continuous_loss_gradient};
 use super::likelihood::{Likelihood, likelihood};
-use super::loss::{Batch, Discretisation, LossGradient, Objective, Penalties, loss_gradient};
+use super::loss::{Batch, Discretisation, Evaluations, LossGradient, Objective, Penalties, loss_gradient};
 use super::optimizer::AdamW;
 use super::parameters::Parameters;
 use super::precision::Trainable;
 use crate::error::Error;
+use crate::field::Shape;
+use crate::lanes::Lanes;
 use crate::potential::Potential;
 use crate::random::{Normals, Purpose, Stream, prior_sample};
 use core::fmt;
@@ -40,6 +43,8 @@ pub struct Progress<'a> {
     pub penalty: f64,
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
+    /// Evaluations of the field for this iteration's gradient; none where it could not be computed.
+    pub evaluations: Evaluations,
     /// The check made after this iteration, if any.
     pub verdict: Option<&'a Verdict>,
 }
@@ -181,6 +186,7 @@ impl<R: Trainable> Trainer<R> {
                 objective: loss.objective,
                 penalty: loss.penalty,
                 gradient_norm,
+                evaluations: loss.evaluations,
                 verdict: if due || diverged { self.state.verdicts.last() } else { None },
             };
             if progress(&report).is_break() {
@@ -198,6 +204,7 @@ impl<R: Trainable> Trainer<R> {
             objective: f64::NAN,
             penalty: 0.0,
             gradient: Vec::new(),
+            evaluations: Evaluations::default(),
         });
         let State { config, iteration, current, .. } = &mut self.state;
         let rate = config.learning_rate * config.schedule.factor(*iteration, config.iterations);
@@ -213,24 +220,43 @@ impl<R: Trainable> Trainer<R> {
 
     /// (1 - lambda) NLL + lambda KL with penalties, each over a minibatch of its own.
     fn loss(&self, indices: &[usize]) -> Result<LossGradient, Error> {
-        let State { config, iteration, current, penalties, .. } = &self.state;
-        let nodes = jittered_grid(config, *iteration);
-        let gradient = |objective: &Objective<'_, R::Lanes>, samples: &[R], indices: &[usize]| {
-            let discretisation = Discretisation::new(&nodes);
-            let batch = Batch { samples, indices };
-            loss_gradient::<R>(&current.parameters, &discretisation, objective, *penalties, batch)
-        };
+        let State { config, iteration, .. } = &self.state;
         let lambda = config.mixture.at(*iteration, config.iterations);
-        let mut loss = LossGradient { objective: 0.0, penalty: 0.0, gradient: Vec::new() };
+        let mut loss = LossGradient {
+            objective: 0.0,
+            penalty: 0.0,
+            gradient: Vec::new(),
+            evaluations: Evaluations::default(),
+        };
         if lambda < 1.0 {
-            loss.add(1.0 - lambda, &gradient(&Objective::MaximumLikelihood, &self.train, indices)?);
+            let batch = Batch { samples: &self.train, indices };
+            loss.add(1.0 - lambda, &self.gradient(&Objective::MaximumLikelihood, batch)?);
         }
         if let (true, Some(SharedPotential(potential))) = (lambda > 0.0, &self.potential) {
             let objective = Objective::ReverseKl(&**potential, config.mixture.gradient);
             let all: Vec<usize> = (0..config.batch_size).collect();
-            loss.add(lambda, &gradient(&objective, &self.latent(), &all)?);
+            let batch = Batch { samples: &self.latent(), indices: &all };
+            loss.add(lambda, &self.gradient(&objective, batch)?);
         }
         Ok(loss)
+    }
+
+    /// An objective with penalties.
+    fn gradient(
+        &self,
+        objective: &Objective<'_, R::Lanes>,
+        batch: Batch<'_, R>,
+    ) -> Result<LossGradient, Error> {
+        let State { config, iteration, current: Snapshot { parameters, .. }, penalties, .. } = &self.state;
+        match config.adjoint {
+            Adjoint::Discrete => {
+                let nodes = jittered_grid(config, *iteration);
+                loss_gradient::<R>(parameters, &Discretisation::new(&nodes), objective, *penalties, batch)
+            }
+            Adjoint::Continuous(solver) => {
+                continuous_gradient::<R>(parameters, &solver, objective, penalties.kinetic, batch)
+            }
+        }
     }
 
     /// This iteration's prior draws.
@@ -294,8 +320,7 @@ impl<R: Trainable> Trainer<R> {
         if let Some(certified) = &state.certified {
             state.current = certified.clone();
         }
-        state.penalties.kinetic *= 2.0;
-        state.penalties.step_error = (2.0 * state.penalties.step_error).max(SMALLEST_STEP_ERROR_PENALTY);
+        state.penalties = doubled(state.penalties, state.config.adjoint);
     }
 
     /// The certified parameters with the best converged held-out NLL.
@@ -327,8 +352,67 @@ impl<R: Trainable> Trainer<R> {
     }
 }
 
-/// The penalty that a first refusal imposes where there was none.
+/// The penalty that a first refusal imposes where there was none, on a grid and without one.
 const SMALLEST_STEP_ERROR_PENALTY: f64 = 1.0;
+const SMALLEST_KINETIC_PENALTY: f64 = 0.003;
+
+/// The penalties after a refusal. A field without a grid has no step errors, so there the kinetic energy has to keep it
+/// smooth.
+fn doubled(penalties: Penalties, adjoint: Adjoint) -> Penalties {
+    let Penalties { kinetic, step_error } = penalties;
+    match adjoint {
+        Adjoint::Discrete => Penalties {
+            kinetic: 2.0 * kinetic,
+            step_error: (2.0 * step_error).max(SMALLEST_STEP_ERROR_PENALTY),
+        },
+        Adjoint::Continuous(_) => {
+            Penalties { kinetic: (2.0 * kinetic).max(SMALLEST_KINETIC_PENALTY), step_error }
+        }
+    }
+}
+
+/// [`continuous_loss_gradient`] of a minibatch in another precision.
+fn continuous_gradient<R: Trainable>(
+    parameters: &Parameters,
+    solver: &Continuous,
+    objective: &Objective<'_, R::Lanes>,
+    kinetic: f64,
+    batch: Batch<'_, R>,
+) -> Result<LossGradient, Error> {
+    let each = parameters.shape().coordinates();
+    let samples = batch.indices.iter().map(|&i| &batch.samples[i * each..(i + 1) * each]);
+    let samples: Vec<f64> = samples.flatten().map(|v| v.to_f64()).collect();
+    let indices: Vec<usize> = (0..batch.indices.len()).collect();
+    let batch = Batch { samples: &samples, indices: &indices };
+    match objective {
+        Objective::MaximumLikelihood => {
+            continuous_loss_gradient(parameters, solver, &Objective::MaximumLikelihood, kinetic, batch)
+        }
+        Objective::ReverseKl(potential, estimator) => {
+            let potential = Rounded::<R>(*potential);
+            let objective = Objective::ReverseKl(&potential, *estimator);
+            continuous_loss_gradient(parameters, solver, &objective, kinetic, batch)
+        }
+    }
+}
+
+/// A potential of precision `R` for positions in double precision.
+struct Rounded<'a, R: Trainable>(&'a dyn Potential<R::Lanes>);
+
+impl<R: Trainable, V: Lanes<Real = f64>> Potential<V> for Rounded<'_, R> {
+    fn energy(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V {
+        // No vectors of R have fewer lanes than those of doubles; what is left over repeats the last one.
+        let round = |x: &V| R::Lanes::from_fn(|i| R::from_f64(x.lane(i.min(V::WIDTH - 1))));
+        let widen = |v: R::Lanes| V::from_fn(|i| v.lane(i).to_f64());
+        let x: Vec<R::Lanes> = x.iter().map(round).collect();
+        let mut rounded = vec![R::Lanes::zero(); x.len()];
+        let u = self.0.energy(shape, &x, gradient.is_some().then_some(&mut rounded[..]));
+        for (gradient, rounded) in gradient.into_iter().flatten().zip(rounded) {
+            *gradient = widen(rounded);
+        }
+        widen(u)
+    }
+}
 
 impl State {
     fn finished(&self) -> bool {

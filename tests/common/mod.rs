@@ -4,6 +4,8 @@
 pub mod c;
 pub mod cases;
 #[cfg(feature = "std")]
+pub mod differences;
+#[cfg(feature = "std")]
 pub mod models;
 
 use eqflow::field::Shape;
