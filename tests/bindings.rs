@@ -1,0 +1,265 @@
+//! What Fortran, Julia and Python say about the C interface is made from `include/eqflow.h`:
+//! `EQFLOW_BLESS=1 cargo test --test bindings` rewrites it.
+
+#[path = "common/c_header.rs"]
+mod c_header;
+
+use c_header::{Function, Header, Parameter, Structure, Type};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Parameters that may be NULL in every function that has them, and in one alone.
+const OPTIONAL: [&str; 8] = ["log_det", "grad", "div", "dphi", "com", "accepted", "needed", "diag"];
+const OPTIONAL_IN: [(&str, &str); 2] = [("eqf_sample", "log_prob"), ("eqf_model_write", "bytes")];
+
+fn is_optional(function: &Function, parameter: &Parameter) -> bool {
+    let base = function.name.trim_end_matches("_f32").trim_end_matches("_threads");
+    OPTIONAL.contains(&parameter.name.as_str())
+        || OPTIONAL_IN.contains(&(base, parameter.name.as_str()))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn header() -> Header {
+    Header::parse(&std::fs::read_to_string(root().join("include/eqflow.h")).unwrap())
+}
+
+/// What stands between the marks of a file must be `text`.
+#[track_caller]
+fn check(file: &str, comment: &str, text: &str) {
+    let path = root().join(file);
+    let committed = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) =
+        (format!("{comment} Made from eqflow.h: do not edit.\n"), format!("{comment} End of what is made."));
+    let (before, rest) = committed.split_once(&begin).unwrap_or_else(|| panic!("{file} lacks the first mark"));
+    let (found, after) = rest.rsplit_once(&end).unwrap_or_else(|| panic!("{file} lacks the last mark"));
+    if std::env::var_os("EQFLOW_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{begin}{text}{end}{after}")).unwrap();
+        return;
+    }
+    let drift = found.lines().zip(text.lines()).find(|(a, b)| a != b);
+    assert!(
+        found == text,
+        "{file} is not what eqflow.h makes of it (first difference {drift:?}): EQFLOW_BLESS=1 cargo test --test bindings"
+    );
+}
+
+#[test]
+fn fortran_says_what_the_header_says() {
+    let header = header();
+    let mut text = String::new();
+    for (name, value) in &header.constants {
+        // Fortran does not tell EQF_ABI from eqf_abi.
+        let taken = header.functions.iter().any(|function| function.name.eq_ignore_ascii_case(name));
+        let name = if taken { name.replacen("EQF_", "EQF_HEADER_", 1) } else { name.clone() };
+        writeln!(text, "    integer(c_int32_t), parameter :: {name} = {value}").unwrap();
+    }
+    for structure in &header.structures {
+        text += &fortran::structure(structure);
+    }
+    text += "\n    interface\n";
+    for function in &header.functions {
+        text += &fortran::interface(function);
+    }
+    text += "    end interface\n\n    ";
+    check("include/eqflow.f90", "!", &text);
+}
+
+#[test]
+fn julia_says_what_the_header_says() {
+    let header = header();
+    let mut text = String::new();
+    for (name, value) in &header.constants {
+        writeln!(text, "const {name} = Int32({value})").unwrap();
+    }
+    for structure in &header.structures {
+        text += &julia::structure(structure);
+    }
+    for function in &header.functions {
+        text += &julia::wrapper(function);
+    }
+    check("clients/julia/Eqflow/src/C.jl", "#", &text);
+}
+
+#[test]
+fn python_says_what_the_header_says() {
+    let header = header();
+    let mut text = String::new();
+    for (name, value) in &header.constants {
+        writeln!(text, "{name} = {value}").unwrap();
+    }
+    for structure in &header.structures {
+        text += &python::structure(structure);
+    }
+    text += "\n\nFUNCTIONS = {\n";
+    for function in &header.functions {
+        text += &python::signature(function);
+    }
+    text += "}\n";
+    check("clients/python/eqflow/c.py", "#", &text);
+}
+
+mod fortran {
+    use super::*;
+
+    fn scalar(name: &str) -> String {
+        match name {
+            "double" => "real(c_double)".into(),
+            "float" => "real(c_float)".into(),
+            "size_t" => "integer(c_size_t)".into(),
+            "int32_t" | "uint32_t" => "integer(c_int32_t)".into(),
+            "uint64_t" => "integer(c_int64_t)".into(),
+            "uint8_t" => "integer(c_int8_t)".into(),
+            "char" => "character(kind=c_char)".into(),
+            other => format!("type({other})"),
+        }
+    }
+
+    pub fn structure(structure: &Structure) -> String {
+        let mut text = format!("\n    type, bind(c) :: {}\n", structure.name);
+        for field in &structure.fields {
+            let kind = if field.kind.pointers > 0 { "type(c_ptr)".into() } else { scalar(&field.kind.name) };
+            let length = field.length.map(|n| format!("({n})")).unwrap_or_default();
+            writeln!(text, "        {kind} :: {}{length}", field.name).unwrap();
+        }
+        text + "    end type\n"
+    }
+
+    /// How a dummy argument is declared.
+    fn dummy(function: &Function, parameter: &Parameter) -> String {
+        let Parameter { name, kind } = parameter;
+        if kind.is_function() {
+            return format!("type(c_funptr), value :: {name}");
+        }
+        let Type { name: base, pointers, constant } = kind;
+        if *pointers == 0 {
+            return format!("{}, value :: {name}", scalar(base));
+        }
+        if *pointers == 2 {
+            return format!("type(c_ptr), intent(inout) :: {name}");
+        }
+        if kind.is_opaque() {
+            return format!("type(c_ptr), value :: {name}");
+        }
+        let intent = if *constant { "in" } else { "inout" };
+        let optional = if is_optional(function, parameter) { ", optional" } else { "" };
+        let array = if kind.is_structure() || name == "needed" { "" } else { "(*)" };
+        format!("{}, intent({intent}){optional} :: {name}{array}", scalar(base))
+    }
+
+    pub fn interface(function: &Function) -> String {
+        let (what, result) = match (function.result.pointers, function.result.name.as_str()) {
+            (0, _) => (scalar(&function.result.name), "status"),
+            _ => ("type(c_ptr)".to_owned(), "text"),
+        };
+        let names: Vec<&str> = function.parameters.iter().map(|p| p.name.as_str()).collect();
+        let mut text = format!("        function {}(", function.name);
+        for (i, name) in names.iter().enumerate() {
+            let comma = if i + 1 < names.len() { ", " } else { "" };
+            if text.lines().last().unwrap().len() + name.len() > 110 {
+                text += "&\n            ";
+            }
+            write!(text, "{name}{comma}").unwrap();
+        }
+        writeln!(text, ") bind(c) result({result})\n            import").unwrap();
+        for parameter in &function.parameters {
+            writeln!(text, "            {}", dummy(function, parameter)).unwrap();
+        }
+        writeln!(text, "            {what} :: {result}\n        end function").unwrap();
+        text
+    }
+}
+
+mod julia {
+    use super::*;
+
+    fn scalar(name: &str) -> String {
+        match name {
+            "double" => "Cdouble".into(),
+            "float" => "Cfloat".into(),
+            "size_t" => "Csize_t".into(),
+            "int32_t" => "Int32".into(),
+            "uint32_t" => "UInt32".into(),
+            "uint64_t" => "UInt64".into(),
+            "uint8_t" => "UInt8".into(),
+            "char" => "Cchar".into(),
+            other => other.into(),
+        }
+    }
+
+    fn kind(kind: &Type) -> String {
+        if kind.is_function() || (kind.pointers == 1 && kind.is_opaque()) {
+            return "Ptr{Cvoid}".into();
+        }
+        match (kind.pointers, kind.name.as_str()) {
+            (0, name) => scalar(name),
+            (1, "char") => "Cstring".into(),
+            (1, name) => format!("Ptr{{{}}}", scalar(name)),
+            _ => "Ptr{Ptr{Cvoid}}".into(),
+        }
+    }
+
+    pub fn structure(structure: &Structure) -> String {
+        let mut text = format!("\nstruct {}\n", structure.name);
+        for field in &structure.fields {
+            let kind = kind(&field.kind);
+            match field.length {
+                Some(n) => writeln!(text, "    {}::NTuple{{{n},{kind}}}", field.name).unwrap(),
+                None => writeln!(text, "    {}::{kind}", field.name).unwrap(),
+            }
+        }
+        text + "end\n"
+    }
+
+    pub fn wrapper(function: &Function) -> String {
+        let names: Vec<&str> = function.parameters.iter().map(|p| p.name.as_str()).collect();
+        let typed: Vec<String> =
+            function.parameters.iter().map(|p| format!("{}::{}", p.name, kind(&p.kind))).collect();
+        let (name, result) = (&function.name, kind(&function.result));
+        format!("\n{name}({}) =\n    @ccall libeqflow.{name}({})::{result}\n", names.join(", "), typed.join(", "))
+    }
+}
+
+mod python {
+    use super::*;
+
+    fn scalar(name: &str) -> String {
+        match name {
+            "double" | "float" => format!("c_{name}"),
+            "size_t" => "c_size_t".into(),
+            "char" => "c_char".into(),
+            other if other.ends_with("_t") => format!("c_{}", other.trim_end_matches("_t")),
+            other => other.into(),
+        }
+    }
+
+    fn kind(kind: &Type) -> String {
+        if kind.is_function() || (kind.pointers == 1 && kind.is_opaque()) {
+            return "c_void_p".into();
+        }
+        match (kind.pointers, kind.name.as_str()) {
+            (0, name) => scalar(name),
+            (1, "char") => "c_char_p".into(),
+            (1, name) if kind.is_structure() => format!("POINTER({name})"),
+            // Addresses of arrays: what numpy's ctypes.data gives.
+            (1, _) => "c_void_p".into(),
+            _ => "POINTER(c_void_p)".into(),
+        }
+    }
+
+    pub fn structure(structure: &Structure) -> String {
+        let mut text = format!("\n\nclass {}(Structure):\n    _fields_ = [\n", structure.name);
+        for field in &structure.fields {
+            let length = field.length.map(|n| format!(" * {n}")).unwrap_or_default();
+            writeln!(text, "        (\"{}\", {}{length}),", field.name, kind(&field.kind)).unwrap();
+        }
+        text + "    ]\n"
+    }
+
+    pub fn signature(function: &Function) -> String {
+        let types: Vec<String> = function.parameters.iter().map(|p| kind(&p.kind)).collect();
+        format!("    \"{}\": ({}, [{}]),\n", function.name, kind(&function.result), types.join(", "))
+    }
+}
