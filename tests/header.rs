@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The files with C items, in the header's order.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "library.rs",
     "status.rs",
     "model.rs",
@@ -14,6 +14,7 @@ const SOURCES: [&str; 9] = [
     "threads.rs",
     "particles.rs",
     "potential.rs",
+    "mcmc.rs",
 ];
 
 fn root() -> &'static Path {
