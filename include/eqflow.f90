@@ -42,6 +42,7 @@ module eqflow
     integer(c_int32_t), parameter :: EQF_ERROR_ABI = 9
     integer(c_int32_t), parameter :: EQF_ERROR_OVERLAP = 10
     integer(c_int32_t), parameter :: EQF_ERROR_CONVERGENCE = 11
+    integer(c_int32_t), parameter :: EQF_ERROR_CALLBACK = 12
     integer(c_int32_t), parameter :: EQF_ERROR_INTERNAL = 255
     integer(c_int32_t), parameter :: EQF_BASIS_GAUSSIAN = 0
     integer(c_int32_t), parameter :: EQF_BASIS_NORMALIZED = 1
@@ -109,6 +110,15 @@ module eqflow
         integer(c_size_t) :: align
     end type
 
+    type, bind(c) :: eqf_accuracy
+        integer(c_int32_t) :: compiled
+        integer(c_int32_t) :: reserved
+        real(c_double) :: phi_error
+        real(c_double) :: slope_error
+        real(c_double) :: largest_phi
+        real(c_double) :: largest_slope
+    end type
+
     type, bind(c) :: eqf_double_well_params
         real(c_double) :: a
         real(c_double) :: b
@@ -139,7 +149,7 @@ module eqflow
         end function
         function eqf_has_feature(name) bind(c) result(status)
             import
-            character(kind=c_char), intent(in) :: name(*)
+            character(kind=c_char), intent(in), optional :: name(*)
             integer(c_int32_t) :: status
         end function
         function eqf_status_string(status) bind(c) result(text)
@@ -229,6 +239,20 @@ module eqflow
             type(c_ptr), value :: plan
             integer(c_size_t), value :: n
             type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_table_accuracy(plan, accuracy, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(eqf_accuracy), intent(inout) :: accuracy
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_table_accuracy_f32(plan, accuracy, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(eqf_accuracy), intent(inout) :: accuracy
+            type(eqf_diag), intent(inout), optional :: diag
             integer(c_int32_t) :: status
         end function
         function eqf_forward(plan, n, z, x, log_det, work, work_len, diag) bind(c) result(status)
@@ -399,19 +423,19 @@ module eqflow
             type(eqf_diag), intent(inout), optional :: diag
             integer(c_int32_t) :: status
         end function
-        function eqf_workspace_extent_threads(plan, n, threads, extent) bind(c) result(status)
+        function eqf_workspace_extent_threads(plan, threads, n, extent) bind(c) result(status)
             import
             type(c_ptr), value :: plan
-            integer(c_size_t), value :: n
             integer(c_size_t), value :: threads
+            integer(c_size_t), value :: n
             type(eqf_extent), intent(inout) :: extent
             integer(c_int32_t) :: status
         end function
-        function eqf_workspace_extent_threads_f32(plan, n, threads, extent) bind(c) result(status)
+        function eqf_workspace_extent_threads_f32(plan, threads, n, extent) bind(c) result(status)
             import
             type(c_ptr), value :: plan
-            integer(c_size_t), value :: n
             integer(c_size_t), value :: threads
+            integer(c_size_t), value :: n
             type(eqf_extent), intent(inout) :: extent
             integer(c_int32_t) :: status
         end function
@@ -629,6 +653,158 @@ module eqflow
             real(c_float), intent(in) :: x(*)
             real(c_float), intent(inout) :: u(*)
             real(c_float), intent(inout), optional :: grad(*)
+            integer(c_int32_t) :: status
+        end function
+        function eqf_double_well_potential(context, n, n_particles, dimension, x, u, grad) bind(c) result(status)
+            import
+            type(c_ptr), value :: context
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_double), intent(in) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout), optional :: grad(*)
+            integer(c_int32_t) :: status
+        end function
+        function eqf_double_well_potential_f32(context, n, n_particles, dimension, x, u, grad) bind(c) result(status)
+            import
+            type(c_ptr), value :: context
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_float), intent(in) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout), optional :: grad(*)
+            integer(c_int32_t) :: status
+        end function
+        function eqf_lennard_jones_potential(context, n, n_particles, dimension, x, u, grad) bind(c) result(status)
+            import
+            type(c_ptr), value :: context
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_double), intent(in) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout), optional :: grad(*)
+            integer(c_int32_t) :: status
+        end function
+        function eqf_lennard_jones_potential_f32(context, n, n_particles, dimension, x, u, grad) bind(c) result(status)
+            import
+            type(c_ptr), value :: context
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_float), intent(in) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout), optional :: grad(*)
+            integer(c_int32_t) :: status
+        end function
+        function eqf_metropolis_extent(n, n_particles, dimension, extent) bind(c) result(status)
+            import
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_metropolis_extent_f32(n, n_particles, dimension, extent) bind(c) result(status)
+            import
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_metropolis(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, &
+            u, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_double), value :: step_size
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_metropolis_f32(potential, context, seed, first, step, n, n_particles, dimension, &
+            step_size, x, u, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_float), value :: step_size
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence_extent(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence_extent_f32(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, &
+            work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout) :: log_prob(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence_f32(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, &
+            work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout) :: log_prob(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
             integer(c_int32_t) :: status
         end function
     end interface

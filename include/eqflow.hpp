@@ -248,6 +248,11 @@ template <> struct functions<double> {
     static constexpr auto prior_sample = eqf_prior_sample;
     static constexpr auto double_well = eqf_double_well;
     static constexpr auto lennard_jones = eqf_lennard_jones;
+    static constexpr auto table_accuracy = eqf_table_accuracy;
+    static constexpr auto metropolis_extent = eqf_metropolis_extent;
+    static constexpr auto metropolis = eqf_metropolis;
+    static constexpr auto independence_extent = eqf_independence_extent;
+    static constexpr auto independence = eqf_independence;
 };
 
 template <> struct functions<float> {
@@ -267,6 +272,11 @@ template <> struct functions<float> {
     static constexpr auto prior_sample = eqf_prior_sample_f32;
     static constexpr auto double_well = eqf_double_well_f32;
     static constexpr auto lennard_jones = eqf_lennard_jones_f32;
+    static constexpr auto table_accuracy = eqf_table_accuracy_f32;
+    static constexpr auto metropolis_extent = eqf_metropolis_extent_f32;
+    static constexpr auto metropolis = eqf_metropolis_f32;
+    static constexpr auto independence_extent = eqf_independence_extent_f32;
+    static constexpr auto independence = eqf_independence_f32;
 };
 
 } // namespace detail
@@ -332,7 +342,13 @@ struct config : eqf_config {
 
 /// The workspace of calls from one thread; it grows to what they need.
 class workspace {
-    template <class R> friend class basic_plan;
+public:
+    /// At least this extent; what was there before is lost.
+    result<void> provide(eqf_extent extent) { return memory_.provide(extent); }
+    void *start() const noexcept { return memory_.start(); }
+    std::size_t size() const noexcept { return memory_.size(); }
+
+private:
     detail::memory memory_;
 };
 
@@ -441,6 +457,16 @@ public:
         return detail::outcome(f::radial(plan_, t, d.size(), d.data(), phi.data(), dphi.data(), &diag), diag);
     }
 
+    /// How well the compiled radial functions meet the model's.
+    result<eqf_accuracy> table_accuracy() const
+    {
+        eqf_accuracy accuracy{};
+        eqf_diag diag{};
+        const std::int32_t status = f::table_accuracy(plan_, &accuracy, &diag);
+        if (status != EQF_OK) return detail::failed(status, diag);
+        return accuracy;
+    }
+
 private:
     struct array {
         const char *name;
@@ -460,11 +486,11 @@ private:
     result<void> call(std::size_t n, std::size_t threads, workspace &work, Call call) const
     {
         eqf_extent extent{};
-        const std::int32_t status = f::workspace_extent_threads(plan_, n, threads, &extent);
+        const std::int32_t status = f::workspace_extent_threads(plan_, threads, n, &extent);
         if (status != EQF_OK) return failure{status, {}, 0, 0.0};
-        if (auto provided = work.memory_.provide(extent); !provided) return provided;
+        if (auto provided = work.provide(extent); !provided) return provided;
         eqf_diag diag{};
-        return detail::outcome(call(work.memory_.start(), work.memory_.size(), &diag), diag);
+        return detail::outcome(call(work.start(), work.size(), &diag), diag);
     }
 
     detail::memory memory_;
@@ -537,6 +563,88 @@ template <class R = double> result<void> prior_sample(std::uint64_t seed, std::u
     if (auto wrong = detail::wrong_length("z", z.size(), n * shape.coordinates())) return *wrong;
     return detail::outcome(
         detail::functions<R>::prior_sample(seed, first, n, shape.n_particles, shape.dimension, z.data()));
+}
+
+/// Where Markov chains draw their random numbers: chain i those of (seed, first + i, step). Count step up by one a call.
+struct draws {
+    std::uint64_t seed, first, step;
+};
+
+namespace detail {
+
+/// A callable as eqf_potential_fn: potential(shape, x, u) writes the energies u, [n], of x, [n][N][D]. What it throws
+/// becomes EQF_ERROR_CALLBACK.
+template <class R, class Potential>
+std::int32_t call_potential(void *context, std::size_t n, std::size_t n_particles, std::size_t dimension, const R *x,
+                            R *u, R *) noexcept
+{
+    const eqf::shape shape{n_particles, dimension};
+    Potential &potential = *static_cast<Potential *>(context);
+#ifdef EQFLOW_EXCEPTIONS
+    try {
+#endif
+        potential(shape, view<const R>(x, n * shape.coordinates()), view<R>(u, n));
+        return 0;
+#ifdef EQFLOW_EXCEPTIONS
+    } catch (...) {
+        return 1;
+    }
+#endif
+}
+
+/// A failure where the arrays of n chains have other lengths than they should.
+template <class R>
+std::optional<failure> wrong_chains(std::size_t n, shape shape, view<R> x, view<R> u, view<std::uint64_t> accepted)
+{
+    if (auto wrong = wrong_length("x", x.size(), n * shape.coordinates())) return wrong;
+    if (auto wrong = wrong_length("u", u.size(), n)) return wrong;
+    return wrong_length_of("accepted", accepted, n);
+}
+
+} // namespace detail
+
+/// One random-walk Metropolis step of the chains `x` at exp(-u): see eqf_metropolis(). `potential` is called as
+/// potential(shape, view<const R> x, view<R> u).
+template <class R = double, class Potential>
+result<void> metropolis(Potential &&potential, draws draws, shape shape, detail::given<R> step_size,
+                        view<detail::given<R>> x, view<detail::given<R>> u, view<std::uint64_t> accepted,
+                        workspace &work)
+{
+    using f = detail::functions<R>;
+    using callable = std::remove_reference_t<Potential>;
+    const std::size_t n = u.size();
+    if (auto wrong = detail::wrong_chains(n, shape, x, u, accepted)) return *wrong;
+    eqf_extent extent{};
+    eqf_diag diag{};
+    const std::int32_t status = f::metropolis_extent(n, shape.n_particles, shape.dimension, &extent);
+    if (status != EQF_OK) return detail::outcome(status);
+    if (auto provided = work.provide(extent); !provided) return provided;
+    return detail::outcome(f::metropolis(&detail::call_potential<R, callable>, &potential, draws.seed, draws.first,
+                                         draws.step, n, shape.n_particles, shape.dimension, step_size, x.data(),
+                                         u.data(), accepted.data(), work.start(), work.size(), &diag),
+                           diag);
+}
+
+/// One independence Metropolis-Hastings step with the flow's samples for proposals: see eqf_independence().
+template <class R, class Potential>
+result<void> independence(const basic_plan<R> &plan, Potential &&potential, draws draws, view<detail::given<R>> x,
+                          view<detail::given<R>> u, view<detail::given<R>> log_prob, view<std::uint64_t> accepted,
+                          workspace &work)
+{
+    using f = detail::functions<R>;
+    using callable = std::remove_reference_t<Potential>;
+    const std::size_t n = u.size();
+    if (auto wrong = detail::wrong_chains(n, {plan.n_particles(), plan.dimension()}, x, u, accepted)) return *wrong;
+    if (auto wrong = detail::wrong_length("log_prob", log_prob.size(), n)) return *wrong;
+    eqf_extent extent{};
+    eqf_diag diag{};
+    const std::int32_t status = f::independence_extent(plan.c(), n, &extent);
+    if (status != EQF_OK) return detail::outcome(status);
+    if (auto provided = work.provide(extent); !provided) return provided;
+    return detail::outcome(f::independence(plan.c(), &detail::call_potential<R, callable>, &potential, draws.seed,
+                                           draws.first, draws.step, n, x.data(), u.data(), log_prob.data(),
+                                           accepted.data(), work.start(), work.size(), &diag),
+                           diag);
 }
 
 } // namespace eqf

@@ -4,8 +4,9 @@
 #
 #     packaging/install.sh PREFIX [cargo options, for example --features capi,parallel]
 #
-# `cargo cinstall --release --prefix PREFIX` (cargo-c) installs the same files, but for the CMake package in
-# share/cmake. Without options the library has no threads of its own and wants nothing but the C library.
+# Without options the library has no threads of its own. CARGO_TARGET_DIR is where it is built. cargo-c's
+# `cargo cinstall --release --prefix PREFIX` installs the same files, but for the CMake package, which goes to
+# share/cmake, and for the static library's inner names, which stay visible.
 set -eu
 if [ $# -lt 1 ]; then
     echo "usage: packaging/install.sh PREFIX [cargo options]" >&2
@@ -27,7 +28,16 @@ cargo rustc --release --locked --lib "$@" --crate-type staticlib,cdylib -- \
 mkdir -p "$prefix/include" "$prefix/lib/pkgconfig" "$prefix/lib/cmake/eqflow"
 cp include/eqflow.h include/eqflow.hpp include/eqflow.f90 "$prefix/include"
 cp packaging/cmake/*.cmake "$prefix/lib/cmake/eqflow"
-cp "$target/release/libeqflow.a" "$prefix/lib"
+
+# Only eqf_* is to be seen from outside: the library can stand beside others that are written in Rust.
+object=$target/release/eqflow.o
+functions=$(nm -g --defined-only "$target/release/libeqflow.a" 2>/dev/null | sed -n 's/.* T \(eqf_.*\)/-u \1/p')
+# shellcheck disable=SC2086
+ld -r --gc-sections $functions -o "$object" "$target/release/libeqflow.a"
+objcopy --wildcard --keep-global-symbol='eqf_*' "$object"
+rm -f "$prefix/lib/libeqflow.a"
+ar rcs "$prefix/lib/libeqflow.a" "$object"
+
 cp "$target/release/libeqflow.so" "$prefix/lib/libeqflow.so.$version"
 ln -sf "libeqflow.so.$version" "$prefix/lib/libeqflow.so.$series"
 ln -sf "libeqflow.so.$series" "$prefix/lib/libeqflow.so"

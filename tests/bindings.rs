@@ -8,16 +8,6 @@ use c_header::{Function, Header, Parameter, Structure, Type};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Parameters that may be NULL in every function that has them, and in one alone.
-const OPTIONAL: [&str; 8] = ["log_det", "grad", "div", "dphi", "com", "accepted", "needed", "diag"];
-const OPTIONAL_IN: [(&str, &str); 2] = [("eqf_sample", "log_prob"), ("eqf_model_write", "bytes")];
-
-fn is_optional(function: &Function, parameter: &Parameter) -> bool {
-    let base = function.name.trim_end_matches("_f32").trim_end_matches("_threads");
-    OPTIONAL.contains(&parameter.name.as_str())
-        || OPTIONAL_IN.contains(&(base, parameter.name.as_str()))
-}
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -33,7 +23,8 @@ fn check(file: &str, comment: &str, text: &str) {
     let committed = std::fs::read_to_string(&path).unwrap();
     let (begin, end) =
         (format!("{comment} Made from eqflow.h: do not edit.\n"), format!("{comment} End of what is made."));
-    let (before, rest) = committed.split_once(&begin).unwrap_or_else(|| panic!("{file} lacks the first mark"));
+    let (before, rest) =
+        committed.split_once(&begin).unwrap_or_else(|| panic!("{file} lacks the first mark"));
     let (found, after) = rest.rsplit_once(&end).unwrap_or_else(|| panic!("{file} lacks the last mark"));
     if std::env::var_os("EQFLOW_BLESS").is_some() {
         std::fs::write(&path, format!("{before}{begin}{text}{end}{after}")).unwrap();
@@ -101,6 +92,19 @@ fn python_says_what_the_header_says() {
     check("clients/python/eqflow/c.py", "#", &text);
 }
 
+#[test]
+fn all_packages_have_the_version_of_the_crate() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, line) in [
+        ("packaging/cmake/eqflow-config-version.cmake", format!("set(PACKAGE_VERSION \"{version}\")")),
+        ("clients/python/pyproject.toml", format!("version = \"{version}\"")),
+        ("clients/julia/Eqflow/Project.toml", format!("version = \"{version}\"")),
+    ] {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        assert!(text.lines().any(|found| found == line), "{file} lacks {line}");
+    }
+}
+
 mod fortran {
     use super::*;
 
@@ -128,8 +132,8 @@ mod fortran {
     }
 
     /// How a dummy argument is declared.
-    fn dummy(function: &Function, parameter: &Parameter) -> String {
-        let Parameter { name, kind } = parameter;
+    fn dummy(parameter: &Parameter) -> String {
+        let Parameter { name, kind, optional } = parameter;
         if kind.is_function() {
             return format!("type(c_funptr), value :: {name}");
         }
@@ -144,7 +148,7 @@ mod fortran {
             return format!("type(c_ptr), value :: {name}");
         }
         let intent = if *constant { "in" } else { "inout" };
-        let optional = if is_optional(function, parameter) { ", optional" } else { "" };
+        let optional = if *optional { ", optional" } else { "" };
         let array = if kind.is_structure() || name == "needed" { "" } else { "(*)" };
         format!("{}, intent({intent}){optional} :: {name}{array}", scalar(base))
     }
@@ -165,7 +169,7 @@ mod fortran {
         }
         writeln!(text, ") bind(c) result({result})\n            import").unwrap();
         for parameter in &function.parameters {
-            writeln!(text, "            {}", dummy(function, parameter)).unwrap();
+            writeln!(text, "            {}", dummy(parameter)).unwrap();
         }
         writeln!(text, "            {what} :: {result}\n        end function").unwrap();
         text
@@ -218,7 +222,11 @@ mod julia {
         let typed: Vec<String> =
             function.parameters.iter().map(|p| format!("{}::{}", p.name, kind(&p.kind))).collect();
         let (name, result) = (&function.name, kind(&function.result));
-        format!("\n{name}({}) =\n    @ccall libeqflow.{name}({})::{result}\n", names.join(", "), typed.join(", "))
+        format!(
+            "\n{name}({}) =\n    @ccall libeqflow.{name}({})::{result}\n",
+            names.join(", "),
+            typed.join(", ")
+        )
     }
 }
 

@@ -401,7 +401,7 @@ fn every_failure_has_its_status_and_writes_nothing() {
 
 #[test]
 fn threads_change_no_bit_and_none_remains() {
-    for (library, kind) in [(library(), "serial"), (library_with_threads(), "threads")] {
+    for (library, kind) in [(library(), "serial"), (&library_with_threads(), "threads")] {
         for (precision, options) in [("f64", &[][..]), ("f32", &["-DSINGLE"])] {
             let program = format!("threads_{kind}_{precision}");
             let program = compile_with(library, "ffi-tests/threads.c", &program, options);

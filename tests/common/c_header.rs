@@ -1,5 +1,7 @@
 //! The declarations of `include/eqflow.h`, which cbindgen writes in one plain style.
 
+use std::collections::BTreeMap;
+
 /// A C type: its name, how many stars, and whether what the first star points to is constant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Type {
@@ -12,6 +14,8 @@ pub struct Type {
 pub struct Parameter {
     pub name: String,
     pub kind: Type,
+    /// Whether it may be NULL whatever the other arguments are.
+    pub optional: bool,
 }
 
 #[derive(Debug)]
@@ -88,32 +92,53 @@ fn function(declaration: &str) -> Function {
     let parameters = parameters.trim_end_matches(')').split(',').filter(|p| p.trim() != "void");
     let parameters = parameters.map(|parameter| {
         let (kind, name) = typed_name(parameter);
-        Parameter { name, kind }
+        Parameter { name, kind, optional: false }
     });
     Function { name, result, parameters: parameters.collect() }
+}
+
+/// The words of each function's documentation between "NULL:" and what holds for empty batches only.
+fn optional_words(text: &str) -> BTreeMap<String, Vec<String>> {
+    let mut words = BTreeMap::new();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if let Some(list) = line.strip_prefix("// NULL: ") {
+            let list = list.split("with `n` 0").next().unwrap_or_default();
+            found = list.split([' ', ',', ';', '.']).map(str::to_owned).collect();
+        } else if line.is_empty() {
+            found.clear();
+        } else if let Some((before, _)) = line.split_once('(').filter(|_| !line.starts_with([' ', '/'])) {
+            words.insert(before.rsplit([' ', '*']).next().unwrap_or_default().to_owned(), found.clone());
+        }
+    }
+    words
 }
 
 impl Header {
     pub fn parse(text: &str) -> Self {
         let mut header = Header::default();
+        let optional = optional_words(text);
         let text = text.split_once("*/").unwrap().1;
-        let code: Vec<&str> =
-            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for line in &code {
             if let Some(definition) = line.strip_prefix("#define EQF_") {
                 let (name, value) = definition.split_once(' ').unwrap_or_default();
                 header.constants.push((format!("EQF_{name}"), value.to_owned()));
             }
         }
-        let code: String =
-            code.iter().filter(|line| !line.starts_with('#')).map(|line| format!("{} ", line.trim())).collect();
+        let code: String = code
+            .iter()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| format!("{} ", line.trim()))
+            .collect();
         let code = code.replace("extern \"C\" {", "").replace("} // extern", "");
         let mut rest = code.as_str();
         while let Some(end) = rest.find([';', '{']) {
             let start = rest[..end].trim();
             if rest[end..].starts_with('{') {
                 let close = rest.find('}').unwrap();
-                let fields = rest[end + 1..close].split(';').map(str::trim).filter(|f| !f.is_empty()).map(field);
+                let fields =
+                    rest[end + 1..close].split(';').map(str::trim).filter(|f| !f.is_empty()).map(field);
                 let name = start.split_whitespace().next_back().unwrap().to_owned();
                 header.structures.push(Structure { name, fields: fields.collect() });
                 rest = &rest[close..][rest[close..].find(';').unwrap() + 1..];
@@ -123,6 +148,12 @@ impl Header {
                 header.functions.push(function(start));
             }
             rest = &rest[end + 1..];
+        }
+        for function in &mut header.functions {
+            let words = &optional[function.name.trim_end_matches("_f32")];
+            for parameter in &mut function.parameters {
+                parameter.optional = words.contains(&parameter.name);
+            }
         }
         assert!(header.functions.len() > 40 && header.structures.len() > 5, "the header was not understood");
         header

@@ -31,6 +31,8 @@ __all__ = [
     "LennardJones",
     "Model",
     "Plan",
+    "independence",
+    "metropolis",
     "prior_log_prob",
     "prior_sample",
     "remove_com",
@@ -235,7 +237,7 @@ class Plan:
     def _call(self, name, threads, n, *arguments):
         """A call with a workspace; `threads` None for functions that know one thread only."""
         extent, diag = c.eqf_extent(), c.eqf_diag()
-        _check(self._function("workspace_extent_threads")(self.c, n, threads or 1, extent))
+        _check(self._function("workspace_extent_threads")(self.c, threads or 1, n, extent))
         work = _Memory(extent)
         first = (self.c,) if threads is None else (self.c, threads)
         _check(self._function(name)(*first, *arguments, work.address, work.size, diag), diag)
@@ -329,6 +331,79 @@ class LennardJones(_Potential):
     """The Lennard-Jones potential with a tether, that of LJ-13 but for the fields given by name."""
 
     _structure, _fill, _energy = c.eqf_lennard_jones_params, "eqf_lennard_jones_lj13", "eqf_lennard_jones"
+
+
+def _callback(potential, dtype):
+    """A potential as eqf_potential_fn, its context, and what must outlive the call."""
+    suffix = _suffix(dtype)
+    if isinstance(potential, _Potential):
+        function = getattr(_library, f"{potential._energy}_potential{suffix}")
+        return ctypes.cast(function, ctypes.c_void_p), ctypes.addressof(potential.c), potential
+    if not callable(potential):
+        raise TypeError("potential: a built-in potential or a function of x is wanted")
+    failures = []
+
+    def energies(_context, n, particles, dimension, x, u, _grad):
+        try:
+            reals = ctypes.POINTER(ctypes.c_float if suffix else ctypes.c_double)
+            shape = (n, particles, dimension)
+            x = np.ctypeslib.as_array(ctypes.cast(x, reals), shape)
+            x.flags.writeable = False
+            np.ctypeslib.as_array(ctypes.cast(u, reals), (n,))[:] = potential(x)
+            return 0
+        except BaseException as error:  # it must not leave through C
+            failures.append(error)
+            return 1
+
+    size = ctypes.c_size_t
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, c.c_void_p, size, size, size, c.c_void_p, c.c_void_p, c.c_void_p)
+    function = prototype(energies)
+    return ctypes.cast(function, ctypes.c_void_p), None, (function, failures)
+
+
+def _step(name, potential, extent_arguments, before, sizes, arrays, dtype):
+    """A Markov step: `before` the potential, `sizes` after the counters of the random numbers."""
+    suffix, extent, diag = _suffix(dtype), c.eqf_extent(), c.eqf_diag()
+    _check(getattr(_library, f"eqf_{name}_extent{suffix}")(*extent_arguments, extent))
+    work = _Memory(extent)
+    function, context, kept = _callback(potential, dtype)
+    call = getattr(_library, f"eqf_{name}{suffix}")
+    addresses = [_address(array) for array in arrays]
+    status = call(*before, function, context, *sizes, *addresses, work.address, work.size, diag)
+    if status == c.EQF_ERROR_CALLBACK and isinstance(kept, tuple) and kept[1]:
+        raise kept[1][0]
+    _check(status, diag)
+
+
+def _chains(x, u, accepted, dtype):
+    """Checks what a step moves."""
+    n, *particles = _configurations("x", x, dtype)
+    _array("x", x, dtype, writes=True)
+    _array("u", u, dtype, (n,), writes=True)
+    if accepted is not None:
+        _array("accepted", accepted, np.uint64, (n,), writes=True)
+    return n, *particles
+
+
+def metropolis(potential, x, u, step_size, seed, first, step, accepted=None):
+    """One random-walk Metropolis step of the chains `x`, [n, N, D], at exp(-u), in place: see eqf_metropolis().
+
+    `potential` is a built-in one or a function that maps x to energies, [n]; `u` holds the energies of `x`, `accepted`
+    (uint64, [n]) counts moves. Chain i draws the random numbers of (seed, first + i, step)."""
+    dtype, _ = _precision(x, "x")
+    n, particles, dimension = _chains(x, u, accepted, dtype)
+    sizes = (seed, first, step, n, particles, dimension, step_size)
+    _step("metropolis", potential, (n, particles, dimension), (), sizes, (x, u, accepted), dtype)
+
+
+def independence(plan, potential, x, u, log_prob, seed, first, step, accepted=None):
+    """One independence Metropolis-Hastings step with the flow's samples for proposals, in place: see
+    eqf_independence(). `log_prob` holds the flow's log-density of `x`; otherwise as metropolis()."""
+    n, *_ = _chains(x, u, accepted, plan.dtype)
+    _configurations("x", x, plan.dtype, plan.particles)
+    _array("log_prob", log_prob, plan.dtype, (n,), writes=True)
+    arrays = (x, u, log_prob, accepted)
+    _step("independence", potential, (plan.c, n), (plan.c,), (seed, first, step, n), arrays, plan.dtype)
 
 
 def remove_com(x):

@@ -28,6 +28,7 @@ EQF_ERROR_UNSUPPORTED = 8
 EQF_ERROR_ABI = 9
 EQF_ERROR_OVERLAP = 10
 EQF_ERROR_CONVERGENCE = 11
+EQF_ERROR_CALLBACK = 12
 EQF_ERROR_INTERNAL = 255
 EQF_BASIS_GAUSSIAN = 0
 EQF_BASIS_NORMALIZED = 1
@@ -104,6 +105,17 @@ class eqf_extent(Structure):
     ]
 
 
+class eqf_accuracy(Structure):
+    _fields_ = [
+        ("compiled", c_int32),
+        ("reserved", c_int32),
+        ("phi_error", c_double),
+        ("slope_error", c_double),
+        ("largest_phi", c_double),
+        ("largest_slope", c_double),
+    ]
+
+
 class eqf_double_well_params(Structure):
     _fields_ = [
         ("a", c_double),
@@ -140,6 +152,8 @@ FUNCTIONS = {
     "eqf_plan_init_f32": (c_int32, [c_void_p, c_size_t, POINTER(eqf_model), POINTER(eqf_config), POINTER(c_void_p), POINTER(eqf_diag)]),
     "eqf_workspace_extent": (c_int32, [c_void_p, c_size_t, POINTER(eqf_extent)]),
     "eqf_workspace_extent_f32": (c_int32, [c_void_p, c_size_t, POINTER(eqf_extent)]),
+    "eqf_table_accuracy": (c_int32, [c_void_p, POINTER(eqf_accuracy), POINTER(eqf_diag)]),
+    "eqf_table_accuracy_f32": (c_int32, [c_void_p, POINTER(eqf_accuracy), POINTER(eqf_diag)]),
     "eqf_forward": (c_int32, [c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
     "eqf_forward_f32": (c_int32, [c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
     "eqf_inverse": (c_int32, [c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
@@ -176,5 +190,17 @@ FUNCTIONS = {
     "eqf_double_well_f32": (c_int32, [POINTER(eqf_double_well_params), c_size_t, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p]),
     "eqf_lennard_jones": (c_int32, [POINTER(eqf_lennard_jones_params), c_size_t, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p]),
     "eqf_lennard_jones_f32": (c_int32, [POINTER(eqf_lennard_jones_params), c_size_t, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p]),
+    "eqf_double_well_potential": (c_int32, [c_void_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p]),
+    "eqf_double_well_potential_f32": (c_int32, [c_void_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p]),
+    "eqf_lennard_jones_potential": (c_int32, [c_void_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p]),
+    "eqf_lennard_jones_potential_f32": (c_int32, [c_void_p, c_size_t, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p]),
+    "eqf_metropolis_extent": (c_int32, [c_size_t, c_size_t, c_size_t, POINTER(eqf_extent)]),
+    "eqf_metropolis_extent_f32": (c_int32, [c_size_t, c_size_t, c_size_t, POINTER(eqf_extent)]),
+    "eqf_metropolis": (c_int32, [c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_size_t, c_size_t, c_double, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
+    "eqf_metropolis_f32": (c_int32, [c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_size_t, c_size_t, c_float, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
+    "eqf_independence_extent": (c_int32, [c_void_p, c_size_t, POINTER(eqf_extent)]),
+    "eqf_independence_extent_f32": (c_int32, [c_void_p, c_size_t, POINTER(eqf_extent)]),
+    "eqf_independence": (c_int32, [c_void_p, c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
+    "eqf_independence_f32": (c_int32, [c_void_p, c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
 }
 # End of what is made.

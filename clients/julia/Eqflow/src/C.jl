@@ -15,6 +15,7 @@ const EQF_ERROR_UNSUPPORTED = Int32(8)
 const EQF_ERROR_ABI = Int32(9)
 const EQF_ERROR_OVERLAP = Int32(10)
 const EQF_ERROR_CONVERGENCE = Int32(11)
+const EQF_ERROR_CALLBACK = Int32(12)
 const EQF_ERROR_INTERNAL = Int32(255)
 const EQF_BASIS_GAUSSIAN = Int32(0)
 const EQF_BASIS_NORMALIZED = Int32(1)
@@ -82,6 +83,15 @@ struct eqf_extent
     align::Csize_t
 end
 
+struct eqf_accuracy
+    compiled::Int32
+    reserved::Int32
+    phi_error::Cdouble
+    slope_error::Cdouble
+    largest_phi::Cdouble
+    largest_slope::Cdouble
+end
+
 struct eqf_double_well_params
     a::Cdouble
     b::Cdouble
@@ -145,6 +155,12 @@ eqf_workspace_extent(plan, n, extent) =
 eqf_workspace_extent_f32(plan, n, extent) =
     @ccall libeqflow.eqf_workspace_extent_f32(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
 
+eqf_table_accuracy(plan, accuracy, diag) =
+    @ccall libeqflow.eqf_table_accuracy(plan::Ptr{Cvoid}, accuracy::Ptr{eqf_accuracy}, diag::Ptr{eqf_diag})::Int32
+
+eqf_table_accuracy_f32(plan, accuracy, diag) =
+    @ccall libeqflow.eqf_table_accuracy_f32(plan::Ptr{Cvoid}, accuracy::Ptr{eqf_accuracy}, diag::Ptr{eqf_diag})::Int32
+
 eqf_forward(plan, n, z, x, log_det, work, work_len, diag) =
     @ccall libeqflow.eqf_forward(plan::Ptr{Cvoid}, n::Csize_t, z::Ptr{Cdouble}, x::Ptr{Cdouble}, log_det::Ptr{Cdouble}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
 
@@ -187,11 +203,11 @@ eqf_radial(plan, t, n, d, phi, dphi, diag) =
 eqf_radial_f32(plan, t, n, d, phi, dphi, diag) =
     @ccall libeqflow.eqf_radial_f32(plan::Ptr{Cvoid}, t::Cfloat, n::Csize_t, d::Ptr{Cfloat}, phi::Ptr{Cfloat}, dphi::Ptr{Cfloat}, diag::Ptr{eqf_diag})::Int32
 
-eqf_workspace_extent_threads(plan, n, threads, extent) =
-    @ccall libeqflow.eqf_workspace_extent_threads(plan::Ptr{Cvoid}, n::Csize_t, threads::Csize_t, extent::Ptr{eqf_extent})::Int32
+eqf_workspace_extent_threads(plan, threads, n, extent) =
+    @ccall libeqflow.eqf_workspace_extent_threads(plan::Ptr{Cvoid}, threads::Csize_t, n::Csize_t, extent::Ptr{eqf_extent})::Int32
 
-eqf_workspace_extent_threads_f32(plan, n, threads, extent) =
-    @ccall libeqflow.eqf_workspace_extent_threads_f32(plan::Ptr{Cvoid}, n::Csize_t, threads::Csize_t, extent::Ptr{eqf_extent})::Int32
+eqf_workspace_extent_threads_f32(plan, threads, n, extent) =
+    @ccall libeqflow.eqf_workspace_extent_threads_f32(plan::Ptr{Cvoid}, threads::Csize_t, n::Csize_t, extent::Ptr{eqf_extent})::Int32
 
 eqf_forward_threads(plan, threads, n, z, x, log_det, work, work_len, diag) =
     @ccall libeqflow.eqf_forward_threads(plan::Ptr{Cvoid}, threads::Csize_t, n::Csize_t, z::Ptr{Cdouble}, x::Ptr{Cdouble}, log_det::Ptr{Cdouble}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
@@ -252,4 +268,40 @@ eqf_lennard_jones(params, n, n_particles, dimension, x, u, grad) =
 
 eqf_lennard_jones_f32(params, n, n_particles, dimension, x, u, grad) =
     @ccall libeqflow.eqf_lennard_jones_f32(params::Ptr{eqf_lennard_jones_params}, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, grad::Ptr{Cfloat})::Int32
+
+eqf_double_well_potential(context, n, n_particles, dimension, x, u, grad) =
+    @ccall libeqflow.eqf_double_well_potential(context::Ptr{Cvoid}, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, x::Ptr{Cdouble}, u::Ptr{Cdouble}, grad::Ptr{Cdouble})::Int32
+
+eqf_double_well_potential_f32(context, n, n_particles, dimension, x, u, grad) =
+    @ccall libeqflow.eqf_double_well_potential_f32(context::Ptr{Cvoid}, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, grad::Ptr{Cfloat})::Int32
+
+eqf_lennard_jones_potential(context, n, n_particles, dimension, x, u, grad) =
+    @ccall libeqflow.eqf_lennard_jones_potential(context::Ptr{Cvoid}, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, x::Ptr{Cdouble}, u::Ptr{Cdouble}, grad::Ptr{Cdouble})::Int32
+
+eqf_lennard_jones_potential_f32(context, n, n_particles, dimension, x, u, grad) =
+    @ccall libeqflow.eqf_lennard_jones_potential_f32(context::Ptr{Cvoid}, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, grad::Ptr{Cfloat})::Int32
+
+eqf_metropolis_extent(n, n_particles, dimension, extent) =
+    @ccall libeqflow.eqf_metropolis_extent(n::Csize_t, n_particles::Csize_t, dimension::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_metropolis_extent_f32(n, n_particles, dimension, extent) =
+    @ccall libeqflow.eqf_metropolis_extent_f32(n::Csize_t, n_particles::Csize_t, dimension::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_metropolis(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, u, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_metropolis(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cdouble, x::Ptr{Cdouble}, u::Ptr{Cdouble}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_metropolis_f32(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, u, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_metropolis_f32(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cfloat, x::Ptr{Cfloat}, u::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_independence_extent(plan, n, extent) =
+    @ccall libeqflow.eqf_independence_extent(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_independence_extent_f32(plan, n, extent) =
+    @ccall libeqflow.eqf_independence_extent_f32(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_independence(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_independence(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, x::Ptr{Cdouble}, u::Ptr{Cdouble}, log_prob::Ptr{Cdouble}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_independence_f32(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_independence_f32(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, log_prob::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
 # End of what is made.
