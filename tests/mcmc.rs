@@ -208,15 +208,15 @@ fn independence_chains_reach_the_exact_averages_of_dw2() {
     check::<f32>();
 }
 
-/// Seed 3, 256 chains, proposals from a trained model with the exact log-determinant of the discrete map.
+/// Seed 3, 128 chains, proposals from a trained model with the exact log-determinant of the discrete map.
 #[test]
 fn independence_chains_reach_the_exact_averages_of_dw4() {
     let trained = Parameters::trained();
     let config = Config::rk4(20).with_log_det(LogDet::Jacobian);
     let plan = Plan::<f64, _>::allocate(&trained.model(), &config).unwrap();
-    let mut walkers = Walkers::at_flow(&plan, 256, 3);
+    let mut walkers = Walkers::at_flow(&plan, 128, 3);
     let mut record = Record::default();
-    for step in 0..500 {
+    for step in 0..400 {
         walkers.independence(&plan, Draws { seed: 3, first: 0, step }).unwrap();
         if step >= 200 {
             record.add(&walkers);
