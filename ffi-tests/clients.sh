@@ -82,9 +82,37 @@ for kind in static shared; do
     same fortran_$kind "$scratch/fortran_$kind"
 done
 
+# Structures as Fortran lays them out, from the committed list: "structure field offset size", "." for the whole.
+{
+    echo 'program layout'
+    echo '    use, intrinsic :: iso_c_binding'
+    echo '    use eqflow'
+    echo '    implicit none'
+    cut -d ' ' -f 1 ffi-tests/layout.txt | sort -u | sed 's/.*/    type(&), target :: x_&/'
+    awk '{
+        part = $2 == "." ? "x_" $1 : "x_" $1 "%" $2
+        printf "    call same(\"%s %s\", c_loc(%s), c_loc(x_%s), ", $1, $2, part, $1
+        printf "storage_size(%s) * size([%s]) / 8, %d, %d)\n", part, part, $3, $4
+    }' ffi-tests/layout.txt
+    cat <<'END'
+contains
+    subroutine same(what, at, start, bytes, offset, length)
+        character(*), intent(in) :: what
+        type(c_ptr), intent(in) :: at, start
+        integer, intent(in) :: bytes, offset, length
+        if (transfer(at, 0_c_intptr_t) - transfer(start, 0_c_intptr_t) == offset .and. bytes == length) return
+        print *, "clients.sh: Fortran lays out otherwise: ", what
+        stop 1
+    end subroutine
+end program
+END
+} >"$scratch/layout.f90"
+gfortran -std=f2018 -ffree-line-length-none -I"$scratch" "$scratch/layout.f90" -o "$scratch/layout"
+"$scratch/layout"
+
 export EQFLOW_LIBRARY="$prefix/lib/libeqflow.so" PYTHONPATH="$root/clients/python" PYTHONDONTWRITEBYTECODE=1
 same python $python examples/python/dw4.py
-$python ffi-tests/python_client.py "$model"
+$python ffi-tests/python_client.py "$model" ffi-tests/layout.txt
 
 # shellcheck disable=SC2086
 rustc --edition 2024 -O --crate-type staticlib ffi-tests/other/other.rs -o "$scratch/libother.a"

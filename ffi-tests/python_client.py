@@ -1,7 +1,8 @@
 """The Python client: its numbers against one another, its errors, and that nothing is copied.
 
-    python python_client.py model.eqf"""
+    python python_client.py model.eqf layout.txt"""
 
+import ctypes
 import pathlib
 import sys
 
@@ -114,7 +115,21 @@ def chains(model):
     assert (x == before).all()
 
 
-def main(path):
+def layout(path):
+    """Structures are laid out as in C."""
+    lines = pathlib.Path(path).read_text().splitlines()
+    assert len(lines) > 50
+    for line in lines:
+        structure, field, offset, size = line.split()
+        kind = getattr(eqflow.c, structure)
+        if field == ".":
+            assert (int(offset), int(size)) == (0, ctypes.sizeof(kind)), line
+        else:
+            assert (int(offset), int(size)) == (getattr(kind, field).offset, getattr(kind, field).size), line
+
+
+def main(path, layout_path):
+    layout(layout_path)
     model = eqflow.Model.open(path)
     for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-4)):
         plans(model, dtype, tolerance)
@@ -125,4 +140,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

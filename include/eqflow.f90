@@ -179,7 +179,7 @@ module eqflow
         function eqf_model_write(model, bytes, len, needed, diag) bind(c) result(status)
             import
             type(eqf_model), intent(in) :: model
-            integer(c_int8_t), intent(inout), optional :: bytes(*)
+            integer(c_int8_t), intent(inout) :: bytes(*)
             integer(c_size_t), value :: len
             integer(c_size_t), intent(inout), optional :: needed
             type(eqf_diag), intent(inout), optional :: diag

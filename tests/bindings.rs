@@ -1,10 +1,10 @@
 //! What Fortran, Julia and Python say about the C interface is made from `include/eqflow.h`:
 //! `EQFLOW_BLESS=1 cargo test --test bindings` rewrites it.
 
-#[path = "common/c_header.rs"]
-mod c_header;
+#[path = "common/header.rs"]
+mod header;
 
-use c_header::{Function, Header, Parameter, Structure, Type};
+use header::{Function, Header, Parameter, Structure};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -12,8 +12,33 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn header() -> Header {
-    Header::parse(&std::fs::read_to_string(root().join("include/eqflow.h")).unwrap())
+/// A C type: its name, how many stars, and whether what it points to is constant.
+struct Type<'a> {
+    name: &'a str,
+    pointers: usize,
+    constant: bool,
+}
+
+impl<'a> Type<'a> {
+    fn of(kind: &'a str) -> Self {
+        let (pointers, constant) = (kind.matches('*').count(), kind.starts_with("const "));
+        let name = kind.trim_end_matches(['*', ' ']).trim_start_matches("const ");
+        Type { name, pointers, constant }
+    }
+
+    /// A pointer to a function of the caller's.
+    fn is_function(&self) -> bool {
+        self.name.starts_with("eqf_potential_fn")
+    }
+
+    /// What may only be pointed to.
+    fn is_opaque(&self) -> bool {
+        ["void", "eqf_plan", "eqf_plan_f32"].contains(&self.name)
+    }
+
+    fn is_structure(&self) -> bool {
+        self.name.starts_with("eqf_") && !self.is_opaque() && !self.is_function()
+    }
 }
 
 /// What stands between the marks of a file must be `text`.
@@ -39,7 +64,7 @@ fn check(file: &str, comment: &str, text: &str) {
 
 #[test]
 fn fortran_says_what_the_header_says() {
-    let header = header();
+    let header = Header::load();
     let mut text = String::new();
     for (name, value) in &header.constants {
         // Fortran does not tell EQF_ABI from eqf_abi.
@@ -52,7 +77,7 @@ fn fortran_says_what_the_header_says() {
     }
     text += "\n    interface\n";
     for function in &header.functions {
-        text += &fortran::interface(function);
+        text += &fortran::interface(&header, function);
     }
     text += "    end interface\n\n    ";
     check("include/eqflow.f90", "!", &text);
@@ -60,7 +85,7 @@ fn fortran_says_what_the_header_says() {
 
 #[test]
 fn julia_says_what_the_header_says() {
-    let header = header();
+    let header = Header::load();
     let mut text = String::new();
     for (name, value) in &header.constants {
         writeln!(text, "const {name} = Int32({value})").unwrap();
@@ -76,7 +101,7 @@ fn julia_says_what_the_header_says() {
 
 #[test]
 fn python_says_what_the_header_says() {
-    let header = header();
+    let header = Header::load();
     let mut text = String::new();
     for (name, value) in &header.constants {
         writeln!(text, "{name} = {value}").unwrap();
@@ -124,7 +149,8 @@ mod fortran {
     pub fn structure(structure: &Structure) -> String {
         let mut text = format!("\n    type, bind(c) :: {}\n", structure.name);
         for field in &structure.fields {
-            let kind = if field.kind.pointers > 0 { "type(c_ptr)".into() } else { scalar(&field.kind.name) };
+            let kind = Type::of(&field.kind);
+            let kind = if kind.pointers > 0 { "type(c_ptr)".into() } else { scalar(kind.name) };
             let length = field.length.map(|n| format!("({n})")).unwrap_or_default();
             writeln!(text, "        {kind} :: {}{length}", field.name).unwrap();
         }
@@ -132,30 +158,30 @@ mod fortran {
     }
 
     /// How a dummy argument is declared.
-    fn dummy(parameter: &Parameter) -> String {
-        let Parameter { name, kind, optional } = parameter;
+    fn dummy(parameter: &Parameter, optional: bool) -> String {
+        let (name, kind) = (&parameter.name, Type::of(&parameter.kind));
         if kind.is_function() {
             return format!("type(c_funptr), value :: {name}");
         }
-        let Type { name: base, pointers, constant } = kind;
-        if *pointers == 0 {
-            return format!("{}, value :: {name}", scalar(base));
+        if kind.pointers == 0 {
+            return format!("{}, value :: {name}", scalar(kind.name));
         }
-        if *pointers == 2 {
+        if kind.pointers == 2 {
             return format!("type(c_ptr), intent(inout) :: {name}");
         }
         if kind.is_opaque() {
             return format!("type(c_ptr), value :: {name}");
         }
-        let intent = if *constant { "in" } else { "inout" };
-        let optional = if *optional { ", optional" } else { "" };
+        let intent = if kind.constant { "in" } else { "inout" };
+        let optional = if optional { ", optional" } else { "" };
         let array = if kind.is_structure() || name == "needed" { "" } else { "(*)" };
-        format!("{}, intent({intent}){optional} :: {name}{array}", scalar(base))
+        format!("{}, intent({intent}){optional} :: {name}{array}", scalar(kind.name))
     }
 
-    pub fn interface(function: &Function) -> String {
-        let (what, result) = match (function.result.pointers, function.result.name.as_str()) {
-            (0, _) => (scalar(&function.result.name), "status"),
+    pub fn interface(header: &Header, function: &Function) -> String {
+        let returns = Type::of(&function.returns);
+        let (what, result) = match returns.pointers {
+            0 => (scalar(returns.name), "status"),
             _ => ("type(c_ptr)".to_owned(), "text"),
         };
         let names: Vec<&str> = function.parameters.iter().map(|p| p.name.as_str()).collect();
@@ -168,8 +194,10 @@ mod fortran {
             write!(text, "{name}{comma}").unwrap();
         }
         writeln!(text, ") bind(c) result({result})\n            import").unwrap();
+        let (optional, _) = header.documented(function).optional();
         for parameter in &function.parameters {
-            writeln!(text, "            {}", dummy(parameter)).unwrap();
+            let optional = optional.contains(&parameter.name);
+            writeln!(text, "            {}", dummy(parameter, optional)).unwrap();
         }
         writeln!(text, "            {what} :: {result}\n        end function").unwrap();
         text
@@ -193,11 +221,12 @@ mod julia {
         }
     }
 
-    fn kind(kind: &Type) -> String {
+    fn kind(kind: &str) -> String {
+        let kind = Type::of(kind);
         if kind.is_function() || (kind.pointers == 1 && kind.is_opaque()) {
             return "Ptr{Cvoid}".into();
         }
-        match (kind.pointers, kind.name.as_str()) {
+        match (kind.pointers, kind.name) {
             (0, name) => scalar(name),
             (1, "char") => "Cstring".into(),
             (1, name) => format!("Ptr{{{}}}", scalar(name)),
@@ -221,7 +250,7 @@ mod julia {
         let names: Vec<&str> = function.parameters.iter().map(|p| p.name.as_str()).collect();
         let typed: Vec<String> =
             function.parameters.iter().map(|p| format!("{}::{}", p.name, kind(&p.kind))).collect();
-        let (name, result) = (&function.name, kind(&function.result));
+        let (name, result) = (&function.name, kind(&function.returns));
         format!(
             "\n{name}({}) =\n    @ccall libeqflow.{name}({})::{result}\n",
             names.join(", "),
@@ -243,11 +272,12 @@ mod python {
         }
     }
 
-    fn kind(kind: &Type) -> String {
+    fn kind(kind: &str) -> String {
+        let kind = Type::of(kind);
         if kind.is_function() || (kind.pointers == 1 && kind.is_opaque()) {
             return "c_void_p".into();
         }
-        match (kind.pointers, kind.name.as_str()) {
+        match (kind.pointers, kind.name) {
             (0, name) => scalar(name),
             (1, "char") => "c_char_p".into(),
             (1, name) if kind.is_structure() => format!("POINTER({name})"),
@@ -268,6 +298,6 @@ mod python {
 
     pub fn signature(function: &Function) -> String {
         let types: Vec<String> = function.parameters.iter().map(|p| kind(&p.kind)).collect();
-        format!("    \"{}\": ({}, [{}]),\n", function.name, kind(&function.result), types.join(", "))
+        format!("    \"{}\": ({}, [{}]),\n", function.name, kind(&function.returns), types.join(", "))
     }
 }

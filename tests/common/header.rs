@@ -9,6 +9,8 @@ pub const LABELS: [&str; 8] =
 
 pub struct Header {
     pub text: String,
+    /// Names and values of the constants.
+    pub constants: Vec<(String, String)>,
     pub functions: Vec<Function>,
     pub structures: Vec<Structure>,
 }
@@ -29,7 +31,15 @@ pub struct Parameter {
 
 pub struct Structure {
     pub name: String,
-    pub fields: Vec<String>,
+    pub fields: Vec<Field>,
+}
+
+pub struct Field {
+    /// As C writes it: `const double *`.
+    pub kind: String,
+    pub name: String,
+    /// Of an array.
+    pub length: Option<usize>,
 }
 
 impl Header {
@@ -62,7 +72,9 @@ impl Header {
             }
             doc.clear();
         }
-        Header { text, functions, structures }
+        let constants = text.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' '));
+        let constants = constants.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Header { text, constants, functions, structures }
     }
 
     pub fn function(&self, name: &str) -> &Function {
@@ -174,9 +186,19 @@ impl Structure {
         let (_, body) = text.split_once('{').unwrap();
         let (body, name) = body.split_once("\n}").unwrap();
         let fields = body.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.is_empty());
-        let name_of =
-            |line: &str| Parameter::parse(line.trim_end_matches(';').split('[').next().unwrap()).name;
         let name = name.trim().trim_end_matches(';').to_owned();
-        Structure { name, fields: fields.map(name_of).collect() }
+        Structure { name, fields: fields.map(Field::parse).collect() }
+    }
+}
+
+impl Field {
+    fn parse(line: &str) -> Self {
+        let declaration = line.trim_end_matches(';');
+        let (declaration, length) = match declaration.split_once('[') {
+            Some((before, length)) => (before, Some(length.trim_end_matches(']').parse().unwrap())),
+            None => (declaration, None),
+        };
+        let Parameter { kind, name } = Parameter::parse(declaration);
+        Field { kind, name, length }
     }
 }
