@@ -35,7 +35,10 @@ enum command {
     COMMAND_DOUBLE_WELL,
     COMMAND_LENNARD_JONES,
     COMMAND_LOG_PROB_ONLY,
-    COMMAND_JACOBIAN
+    COMMAND_JACOBIAN,
+    COMMAND_METROPOLIS,
+    COMMAND_INDEPENDENCE,
+    COMMAND_TABLE_ACCURACY
 };
 
 static FILE *requests, *responses;
@@ -264,6 +267,56 @@ static void potential(enum command command)
     free(x);
 }
 
+/* Three steps of chains in the benchmark's double well, from the given configurations and log-densities. */
+static void chains(enum command command)
+{
+    uint64_t seed = read_integer(), first = read_integer(), step;
+    size_t n = read_integer(), N = model.n_particles, D = model.dimension, i;
+    real *x = read_reals(n * coordinates), *log_prob = read_reals(n), *u = new_reals(n), *counts = new_reals(n);
+    uint64_t *accepted = calloc(n ? n : 1, sizeof *accepted);
+    eqf_double_well_params well;
+    eqf_extent extent;
+    eqf_diag diag;
+    void *work;
+    if (!accepted) fail("out of memory");
+    check(eqf_double_well_dw4(&well), NULL);
+    check(F(eqf_double_well_potential)(&well, n, N, D, x, u, NULL), NULL);
+    if (command == COMMAND_METROPOLIS) check(F(eqf_metropolis_extent)(n, N, D, &extent), NULL);
+    else check(F(eqf_independence_extent)(plan, n, &extent), NULL);
+    work = new_memory(extent);
+    for (step = 0; step < 3; step++) {
+        if (command == COMMAND_METROPOLIS)
+            check(F(eqf_metropolis)(F(eqf_double_well_potential), &well, seed, first, step, n, N, D, (real)0.25, x, u,
+                                    accepted, work, extent.size, &diag), &diag);
+        else
+            check(F(eqf_independence)(plan, F(eqf_double_well_potential), &well, seed, first, step, n, x, u, log_prob,
+                                      accepted, work, extent.size, &diag), &diag);
+    }
+    for (i = 0; i < n; i++) counts[i] = (real)accepted[i];
+    write_reals(x, n * coordinates);
+    write_reals(u, n);
+    write_reals(log_prob, n);
+    write_reals(counts, n);
+    free(accepted);
+    free_memory(work);
+}
+
+static void table_accuracy(void)
+{
+    eqf_accuracy accuracy;
+    eqf_diag diag;
+    double *values = malloc(5 * sizeof *values);
+    check(F(eqf_table_accuracy)(plan, &accuracy, &diag), &diag);
+    if (!values) fail("out of memory");
+    values[0] = accuracy.compiled;
+    values[1] = accuracy.phi_error;
+    values[2] = accuracy.slope_error;
+    values[3] = accuracy.largest_phi;
+    values[4] = accuracy.largest_slope;
+    if (fwrite(values, sizeof *values, 5, responses) != 5) fail("cannot write");
+    free(values);
+}
+
 static void run(enum command command)
 {
     switch (command) {
@@ -281,6 +334,9 @@ static void run(enum command command)
     case COMMAND_REMOVE_COM: prior(command); break;
     case COMMAND_DOUBLE_WELL:
     case COMMAND_LENNARD_JONES: potential(command); break;
+    case COMMAND_METROPOLIS:
+    case COMMAND_INDEPENDENCE: chains(command); break;
+    case COMMAND_TABLE_ACCURACY: table_accuracy(); break;
     default: fail("unknown command");
     }
 }

@@ -144,7 +144,7 @@ static struct memory workspace_threads(const plan_type *plan, size_t threads)
 {
     struct memory memory;
     eqf_extent extent = {0, 64};
-    EXPECT(F(eqf_workspace_extent_threads)(plan, SAMPLES, threads, &extent) == EQF_OK);
+    EXPECT(F(eqf_workspace_extent_threads)(plan, threads, SAMPLES, &extent) == EQF_OK);
     memory.work = aligned(extent);
     memory.length = extent.size;
     return memory;
@@ -227,7 +227,7 @@ static void refused_counts(const plan_type *plan)
     for (i = 0; i < (eqf_has_feature("threads") ? 3 : 5); i++) {
         int32_t status = i < 3 ? EQF_ERROR_ARGUMENT : EQF_ERROR_UNSUPPORTED;
         eqf_extent extent = {11, 22};
-        EXPECT(F(eqf_workspace_extent_threads)(plan, SAMPLES, counts[i], &extent) == status);
+        EXPECT(F(eqf_workspace_extent_threads)(plan, counts[i], SAMPLES, &extent) == status);
         EXPECT(extent.size == 11 && extent.align == 22);
         for (call = 0; call < CALLS; call++) {
             blank(&out);

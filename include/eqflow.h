@@ -26,6 +26,13 @@
  *     eqf_sample(plan, seed, 0, n, x, log_prob, work, extent.size, NULL);
  *
  * examples/c/dw4.c is a whole program.
+ *
+ * A function's block says what it does, with its Equation, Shapes and Units; which pointers may be NULL (no other may);
+ * its Errors; which Threads may call it; Since which version it is there; and gives an Example. Twins in single precision,
+ * with the suffix _f32, are as their namesakes. The examples have <assert.h>, <stdio.h> and <string.h>, and at hand:
+ * `model`, of a model file `bytes` of `length` bytes with N = 4 and D = 2; `config`; `plan`, made of both, and
+ * `jacobian_plan`, with EQF_LOG_DET_JACOBIAN; n = 3 and `threads`; arrays with the names and shapes of the parameters;
+ * `file`, bytes to write to; `mem` of `mem_len` and `work` of `work_len` bytes, enough for all; `extent` and `diag`.
  */
 
 #ifndef EQFLOW_H
@@ -75,6 +82,9 @@
 
 // An iteration reached its step limit before its tolerance.
 #define EQF_ERROR_CONVERGENCE 11
+
+// A function that the caller passed has returned a status of its own (diag's value).
+#define EQF_ERROR_CALLBACK 12
 
 // A defect of the library.
 #define EQF_ERROR_INTERNAL 255
@@ -239,6 +249,22 @@ typedef struct eqf_extent {
     size_t align;
 } eqf_extent;
 
+// How well a plan's compiled radial functions meet the model's, before rounding to the plan's precision.
+typedef struct eqf_accuracy {
+    // 1 where the plan evaluates compiled radial functions; 0 where it sums Gaussians: all else is 0 then.
+    int32_t compiled;
+    // Zero.
+    int32_t reserved;
+    // Largest difference in phi.
+    double phi_error;
+    // Largest difference in d phi', d times the derivative in d.
+    double slope_error;
+    // Largest |phi|; phi_error relative to it is what config.table_tolerance bounds.
+    double largest_phi;
+    // Largest |d phi'|.
+    double largest_slope;
+} eqf_accuracy;
+
 // Parameters of eqf_double_well(), for both precisions.
 typedef struct eqf_double_well_params {
     // Linear coefficient.
@@ -265,61 +291,157 @@ typedef struct eqf_lennard_jones_params {
     double tau;
 } eqf_lennard_jones_params;
 
+// A potential of the caller's: writes the energies u(x) = E/kT of n configurations, and their gradients where `grad` is
+// not NULL, and returns 0, or any other number where it fails.
+//
+// `x` and `grad` are [n][N][D], `u` is [n]; no two overlap. `context` is what the caller has passed beside the function.
+// It is called by the thread that calls the library, and must return (no longjmp, no exception). It may call the library,
+// with a workspace of its own, and must not touch the arrays of the call that it serves but through its arguments.
+typedef int32_t (*eqf_potential_fn)(void *context,
+                                    size_t n,
+                                    size_t n_particles,
+                                    size_t dimension,
+                                    const double *x,
+                                    double *u,
+                                    double *grad);
+
+// Single-precision twin of eqf_potential_fn.
+typedef int32_t (*eqf_potential_fn_f32)(void *context,
+                                        size_t n,
+                                        size_t n_particles,
+                                        size_t dimension,
+                                        const float *x,
+                                        float *u,
+                                        float *grad);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
 // Version of the library: 1000000 major + 1000 minor + patch.
 //
-// Any thread may call it. Since 0.1.0.
+// NULL: no pointers.
+// Errors: none.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_version_number() >= EQF_VERSION_NUMBER);
+// ```
 uint32_t eqf_version_number(void);
 
 // Version of the library as a static string, "major.minor.patch".
 //
-// Any thread may call it. Since 0.1.0.
+// NULL: no pointers.
+// Errors: none.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// printf("eqflow %s\n", eqf_version_string());
+// ```
 const char *eqf_version_string(void);
 
 // Version of the binary interface: a program works with every library whose number is that of its header.
 //
-// Any thread may call it. Since 0.1.0.
+// NULL: no pointers.
+// Errors: none.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_abi() == EQF_ABI);
+// ```
 uint32_t eqf_abi(void);
 
 // 1 where the library has the named feature, else 0 (also for NULL and for names it has never heard of).
 //
-// Names: "f64", "f32" (precisions), "rk4", "dopri5" (integrators), "log_det_trace" (log-determinants),
-// "log_prob_gradient" (eqf_log_prob() with a gradient), "model_file_1" (model files of version 1), "threads" (more
-// than one in eqf_forward_threads() and its like). `name` is a terminated string. Any thread may call it. Since 0.1.0.
+// `name` is a terminated string: "f64", "f32" (precisions), "rk4", "dopri5" (integrators), "log_det_trace",
+// "log_det_jacobian" (log-determinants), "inverse_exact", "log_prob_gradient" (eqf_log_prob() with a gradient),
+// "model_file_1" (model files of version 1), "metropolis", "independence" (Markov chains), "threads" (more than one
+// in eqf_forward_threads() and its like).
+//
+// NULL: name.
+// Errors: none.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// size_t threads = eqf_has_feature("threads") ? 4 : 1;
+// assert(threads >= 1);
+// ```
 int32_t eqf_has_feature(const char *name);
 
-// What a status code means: a static English sentence without a full stop, never NULL.
+// What a status code means: a static English sentence without a full stop, never NULL; "unknown status" for unknown
+// codes.
 //
-// Unknown codes give "unknown status". Any thread may call it. Since 0.1.0.
+// NULL: no pointers.
+// Errors: none.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// int32_t status = eqf_forward(plan, n, NULL, x, log_det, work, work_len, NULL);
+// assert(strcmp(eqf_status_string(status), "a required pointer is NULL") == 0);
+// ```
 const char *eqf_status_string(int32_t status);
 
-// Name of the argument, or field of one, with the number that eqf_diag carries, as the documentation spells it:
-// a static string, never NULL.
+// Name of the argument, or field of one, with the number that eqf_diag carries, as the documentation spells it: a
+// static string, never NULL; "unknown argument" for unknown numbers.
 //
-// Unknown numbers give "unknown argument". Any thread may call it. Since 0.1.0.
+// NULL: no pointers.
+// Errors: none.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_forward(plan, n, NULL, x, log_det, work, work_len, &diag) == EQF_ERROR_NULL);
+// assert(strcmp(eqf_argument_string(diag.argument), "z") == 0);
+// ```
 const char *eqf_argument_string(int32_t argument);
 
-// Fills a model's structure: no arrays, EQF_BASIS_GAUSSIAN, eps 1e-6, EQF_ENCODING_NATIVE.
+// Fills a model's structure: no arrays, EQF_BASIS_GAUSSIAN, eps 1e-6, EQF_ENCODING_NATIVE. It writes exactly `size`
+// bytes.
 //
-// Call it as eqf_model_init(&model, sizeof model); it writes exactly that many bytes. Errors:
-// EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size. Any thread may call it on a
-// structure of its own. Since 0.1.0.
+// NULL: nothing.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size.
+// Threads: any thread may call it on a structure of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_model_init(&model, sizeof model) == EQF_OK);
+// assert(model.eps == 1e-6);
+// ```
 int32_t eqf_model_init(struct eqf_model *model,
                        size_t size);
 
-// Reads a model file of `len` bytes in place: the arrays of `model` (which eqf_model_init() has filled before)
-// point into `bytes`, which must outlive their use.
+// Reads a model file of `len` bytes in place: the arrays of `model` (which eqf_model_init() has filled before) point
+// into `bytes`, which must outlive their use.
 //
 // Where `bytes` is not aligned for doubles, or the machine is big-endian, `encoding` becomes
 // EQF_ENCODING_LITTLE_ENDIAN: eqf_plan_init() and eqf_model_write() take such a model, but its arrays must not be
-// dereferenced. `bytes` and `model` must not be NULL; `diag` may be. Errors: EQF_ERROR_MODEL where the file is
-// truncated, corrupt or inconsistent (diag names magic number, version, length, checksum, flags or the
-// parameter), EQF_ERROR_SHAPE for sizes out of range, EQF_ERROR_NON_FINITE for a parameter, EQF_ERROR_NULL,
-// EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI, EQF_ERROR_OVERLAP; `model` is untouched then. Any thread may call it. Since
-// 0.1.0.
+// dereferenced.
+//
+// NULL: diag.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI, EQF_ERROR_OVERLAP; EQF_ERROR_MODEL where the file is
+// truncated, corrupt or inconsistent (diag names magic number, version, length, checksum, flags or the parameter),
+// EQF_ERROR_SHAPE for sizes out of range, EQF_ERROR_NON_FINITE for a parameter. `model` is untouched then.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_model_init(&model, sizeof model);
+// assert(eqf_model_read(bytes, length, &model, &diag) == EQF_OK);
+// assert(model.n_particles == 4 && model.dimension == 2);
+// ```
 int32_t eqf_model_read(const uint8_t *bytes,
                        size_t len,
                        struct eqf_model *model,
@@ -327,33 +449,60 @@ int32_t eqf_model_read(const uint8_t *bytes,
 
 // Writes `model` as a model file (version 1, little-endian, with a checksum) to `bytes`, which has `len`.
 //
-// Where `needed` is not NULL the file's length is stored there, also when `bytes` is NULL (with `len` 0), which
-// is how to ask for it, and that succeeds. `bytes`, `needed` and `diag` may be NULL. Errors: those of
-// eqf_plan_extent() for the model; EQF_ERROR_WORKSPACE where `len` is too short (diag's value is the length),
-// EQF_ERROR_NULL where both outputs are NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP; nothing is written then.
-// Any thread may call it. Since 0.1.0.
+// Where `needed` is not NULL the file's length is stored there, also when `bytes` is NULL, which is how to ask for
+// it.
+//
+// NULL: needed, diag; bytes where `len` is 0 and `needed` is not NULL.
+// Errors: those of eqf_plan_extent() for the model; EQF_ERROR_NULL where both outputs are NULL, EQF_ERROR_WORKSPACE
+// where `len` is too short (diag's value is the length), EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// size_t needed;
+// assert(eqf_model_write(&model, NULL, 0, &needed, &diag) == EQF_OK);
+// assert(needed <= sizeof file);
+// assert(eqf_model_write(&model, file, sizeof file, NULL, &diag) == EQF_OK);
+// ```
 int32_t eqf_model_write(const struct eqf_model *model,
                         uint8_t *bytes,
                         size_t len,
                         size_t *needed,
                         struct eqf_diag *diag);
 
-// Fills a configuration with the paper's setting: 20 RK4 steps with the trace log-determinant.
+// Fills a configuration with the paper's setting: 20 RK4 steps with the trace log-determinant. It writes exactly
+// `size` bytes.
 //
-// Call it as eqf_config_init(&config, sizeof config); it writes exactly that many bytes. Errors:
-// EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size. Any thread may call it on a
-// structure of its own. Since 0.1.0.
+// NULL: nothing.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size.
+// Threads: any thread may call it on a structure of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_config_init(&config, sizeof config) == EQF_OK);
+// config.log_det = EQF_LOG_DET_JACOBIAN;
+// ```
 int32_t eqf_config_init(struct eqf_config *config,
                         size_t size);
 
 // Says how much memory eqf_plan_init() takes for this model and configuration.
 //
-// `model`, `config` and `extent` must not be NULL; `diag` may be. Errors: EQF_ERROR_NULL (also for the model's
-// arrays), EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI; EQF_ERROR_SHAPE for the model's sizes; EQF_ERROR_ARGUMENT for
-// unknown constants and values out of range; EQF_ERROR_MODEL for a gamma, gamma_time or eps out of range;
-// EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for what EQF_INTEGRATOR_DOPRI5 lacks, an
-// instruction set that the processor lacks, and EQF_RADIAL_TABLE with a table that would be too large;
-// EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.
+// NULL: diag.
+// Errors: EQF_ERROR_NULL (also for the model's arrays), EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI; EQF_ERROR_SHAPE for the
+// model's sizes; EQF_ERROR_ARGUMENT for unknown constants and values out of range; EQF_ERROR_MODEL for a gamma,
+// gamma_time or eps out of range; EQF_ERROR_NON_FINITE for a parameter or tolerance; EQF_ERROR_UNSUPPORTED for what
+// EQF_INTEGRATOR_DOPRI5 lacks, an instruction set that the processor lacks, and EQF_RADIAL_TABLE with a table that
+// would be too large; EQF_ERROR_OVERLAP.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_plan_extent(&model, &config, &extent, &diag) == EQF_OK);
+// assert(extent.size <= mem_len && extent.size % extent.align == 0);
+// ```
 int32_t eqf_plan_extent(const struct eqf_model *model,
                         const struct eqf_config *config,
                         struct eqf_extent *extent,
@@ -367,14 +516,24 @@ int32_t eqf_plan_extent_f32(const struct eqf_model *model,
 
 // Prepares a model for a grid in the caller's memory `mem` of `len` bytes and stores the plan's address.
 //
-// The memory has at least the size and alignment of eqf_plan_extent(); it must be neither moved nor changed as
-// long as the plan is used, and giving it back is all it takes to end a plan. Nothing else is kept: the model's
-// arrays may go. Cost: (2 steps + 1) L M multiplications. `mem`, `model`, `config` and `plan` must not be NULL;
-// `diag` may be. Errors: those of eqf_plan_extent(); EQF_ERROR_WORKSPACE where `len` is too short (diag's
-// value is the size it takes); EQF_ERROR_NON_FINITE also where a parameter overflows the precision;
-// EQF_ERROR_UNSUPPORTED where EQF_RADIAL_TABLE cannot meet its tolerance (diag's value is what would be met);
-// EQF_ERROR_OVERLAP. `*plan` is untouched then (what `mem` holds is unspecified). Once made, any number of
-// threads may share a plan. Since 0.1.0.
+// The memory has at least the size and alignment of eqf_plan_extent(); it must be neither moved nor changed as long
+// as the plan is used, and giving it back is all it takes to end a plan. Nothing else is kept: the model's arrays
+// may go. Cost: (2 steps + 1) L M multiplications, and about a millisecond where phi is compiled.
+//
+// NULL: diag.
+// Errors: those of eqf_plan_extent(); EQF_ERROR_WORKSPACE where `len` is too short (diag's value is the size it
+// takes); EQF_ERROR_NON_FINITE also where a parameter overflows the precision; EQF_ERROR_UNSUPPORTED where
+// EQF_RADIAL_TABLE cannot meet its tolerance (diag's value is what would be met); EQF_ERROR_OVERLAP. `*plan` is
+// untouched then (what `mem` holds is unspecified).
+// Threads: any thread may make a plan in memory of its own; once made, any number of threads may share it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_plan *own;
+// assert(eqf_plan_init(mem, mem_len, &model, &config, &own, &diag) == EQF_OK);
+// assert(eqf_forward(own, n, z, x, NULL, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_plan_init(void *mem,
                       size_t len,
                       const struct eqf_model *model,
@@ -393,10 +552,19 @@ int32_t eqf_plan_init_f32(void *mem,
 // Says how much workspace any call on `n` samples (or fewer) takes.
 //
 // For EQF_INTEGRATOR_RK4 it stops growing at a few hundred samples, but with EQF_INVERSE_EXACT all results are kept
-// until the last sample is solved. A thread needs a workspace of its own; its contents mean
-// nothing between calls. `plan` and `extent` must not be NULL. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT,
-// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision, EQF_ERROR_SHAPE where the size overflows,
-// EQF_ERROR_OVERLAP. Any thread may call it. Since 0.1.0.
+// until the last sample is solved. A thread needs a workspace of its own; its contents mean nothing between calls.
+//
+// NULL: nothing.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ARGUMENT where `plan` is no plan of this precision,
+// EQF_ERROR_SHAPE where the size overflows, EQF_ERROR_OVERLAP.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_workspace_extent(plan, n, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
 int32_t eqf_workspace_extent(const struct eqf_plan *plan,
                              size_t n,
                              struct eqf_extent *extent);
@@ -406,21 +574,55 @@ int32_t eqf_workspace_extent_f32(const struct eqf_plan_f32 *plan,
                                  size_t n,
                                  struct eqf_extent *extent);
 
+// Reports how well the compiled radial functions of a plan meet phi and d phi', as checked when the plan was made:
+// at the left end of every cell, where the interpolation error is largest, and at about 2 L of the stage times,
+// before rounding to the plan's precision.
+//
+// NULL: diag.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ARGUMENT where `plan` is no plan of this precision,
+// EQF_ERROR_OVERLAP.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_accuracy accuracy;
+// assert(eqf_table_accuracy(plan, &accuracy, &diag) == EQF_OK);
+// assert(accuracy.compiled == 1 && accuracy.phi_error <= 1e-12 * accuracy.largest_phi);
+// ```
+int32_t eqf_table_accuracy(const struct eqf_plan *plan,
+                           struct eqf_accuracy *accuracy,
+                           struct eqf_diag *diag);
+
+// Single-precision twin of eqf_table_accuracy(). Since 0.1.0.
+int32_t eqf_table_accuracy_f32(const struct eqf_plan_f32 *plan,
+                               struct eqf_accuracy *accuracy,
+                               struct eqf_diag *diag);
+
 // Maps latent z to configurations x = F(z) and computes log_det = log|det dF/dz|.
 //
-// F(z) = x(1), where dx/dt = v(x,t) and x(0) = z; the determinant is that on the subspace of zero centre of mass,
-// which F does not move. `z` and `x` are [n][N][D] in the unit of length of the model, `log_det` is [n] or NULL.
-// With `n` 0 all arrays and `work` may be NULL; `diag` always may. `work` has the size and alignment of
-// eqf_workspace_extent(). A finite sample whose trajectory overflows comes out as NaN or infinite in its own row
-// only. Cost a sample with RK4: 4 steps N (N-1)/2 radial functions; with EQF_LOG_DET_JACOBIAN as many symmetric D x D
-// matrices, each times (N-1) D vectors, more.
+// A finite sample whose trajectory overflows comes out as NaN or infinite in its own row only. Cost a sample with
+// RK4: 4 steps N (N-1)/2 radial functions; with EQF_LOG_DET_JACOBIAN as many symmetric D x D matrices, each times
+// (N-1) D vectors, more.
 //
-// Errors, in the order of the checks: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow)
-// for each array; EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where
-// `work_len` is too short (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z`
-// (diag's index is that of the number); EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's index is the
-// sample, its value the time reached). No output is written then. Threads may share `plan`, each with a
-// workspace and outputs of its own: a batch may be split among them in any way, the bits are the same. Since 0.1.0.
+// Equation: x = x(1), where dx/dt = v(x,t) and x(0) = z, with v as eqf_model says; the determinant is that on the
+// subspace of zero centre of mass, which F does not move.
+// Shapes: `z` and `x` are [n][N][D], `log_det` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+// Units: `z` and `x` in the model's unit of length, `log_det` in nats.
+// NULL: log_det, diag; with `n` 0 also z, x and work.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z` (diag's index is that of the
+// number); EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's index is the sample, its value the time
+// reached).
+// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+// in any way, the bits are the same.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_forward(plan, n, z, x, log_det, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_forward(const struct eqf_plan *plan,
                     size_t n,
                     const double *z,
@@ -442,11 +644,24 @@ int32_t eqf_forward_f32(const struct eqf_plan_f32 *plan,
 
 // Maps configurations x back to latent z and computes log_det = log|det dz/dx|.
 //
-// Integrates dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD), or solves each step of the discrete forward
-// map for its start (EQF_INVERSE_EXACT). `x` and `z` are [n][N][D], `log_det` is [n] or NULL. Otherwise, errors
-// (EQF_ERROR_NON_FINITE is about `x`, EQF_ERROR_CONVERGENCE also about a sample for which EQF_INVERSE_EXACT finds no
-// preimage; the time reached is the end of the step that has no start) and threads included, as eqf_forward().
-// Since 0.1.0.
+// Equation: dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD), or each step of the discrete forward map
+// solved for its start (EQF_INVERSE_EXACT).
+// Shapes: `x` and `z` are [n][N][D], `log_det` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+// Units: `x` and `z` in the model's unit of length, `log_det` in nats.
+// NULL: log_det, diag; with `n` 0 also x, z and work.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `x`; EQF_ERROR_CONVERGENCE from
+// EQF_INTEGRATOR_DOPRI5, and for a sample for which EQF_INVERSE_EXACT finds no preimage (diag's index is the sample,
+// its value the time reached: the end of the step that has no start).
+// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+// in any way, the bits are the same.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_inverse(plan, n, x, z, log_det, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_inverse(const struct eqf_plan *plan,
                     size_t n,
                     const double *x,
@@ -468,12 +683,25 @@ int32_t eqf_inverse_f32(const struct eqf_plan_f32 *plan,
 
 // Log-density of the flow at configurations x, and its gradient (the score).
 //
-// log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi) + log|det dz/dx| with z as in eqf_inverse(), with respect to the
-// Lebesgue measure on the subspace of zero centre of mass; the centre of mass of `x` is ignored. `x` is [n][N][D],
-// `log_prob` [n]; `grad` = d log_prob/dx is [n][N][D] or NULL, and exact for the discretised log-density with
-// RK4. A gradient costs about 4 inverse passes, with EQF_INVERSE_EXACT that and a Jacobian; with EQF_LOG_DET_JACOBIAN
-// there is none yet (EQF_ERROR_UNSUPPORTED naming grad). Otherwise, errors and threads included, as eqf_inverse().
-// Since 0.1.0.
+// A gradient costs about 4 inverse passes, with EQF_INVERSE_EXACT that and a Jacobian.
+//
+// Equation: log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi) + log|det dz/dx| with z as in eqf_inverse(), with respect to
+// the Lebesgue measure on the subspace of zero centre of mass; the centre of mass of `x` is ignored. grad = d
+// log_prob/dx, exact for the discretised log-density with RK4.
+// Shapes: `x` and `grad` are [n][N][D], `log_prob` is [n]; `work` has the size and alignment of
+// eqf_workspace_extent().
+// Units: `x` in the model's unit of length, `log_prob` in nats, `grad` in nats a unit of length.
+// NULL: grad, diag; with `n` 0 also x, log_prob and work.
+// Errors: those of eqf_inverse(); EQF_ERROR_UNSUPPORTED naming grad with EQF_LOG_DET_JACOBIAN, for which there is
+// none yet.
+// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+// in any way, the bits are the same.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_log_prob(plan, n, x, log_prob, grad, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_log_prob(const struct eqf_plan *plan,
                      size_t n,
                      const double *x,
@@ -495,9 +723,24 @@ int32_t eqf_log_prob_f32(const struct eqf_plan_f32 *plan,
 
 // Draws the samples first, first + 1, ..., first + n - 1 of a seed, with their log-density.
 //
-// x = F(z) with z from eqf_prior_sample() and log_prob = log rho(z) - log|det dF/dz|. Sample i of a seed has the
-// same bits whatever `first`, `n` and the machine are. `x` is [n][N][D], `log_prob` [n] or NULL. Otherwise,
-// errors (but there is no input that could be non-finite) and threads included, as eqf_forward(). Since 0.1.0.
+// Equation: x = F(z) with z from eqf_prior_sample() and log_prob = log rho(z) - log|det dF/dz|. Sample i of a seed
+// has the same bits whatever `first`, `n` and the machine are.
+// Shapes: `x` is [n][N][D], `log_prob` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+// Units: `x` in the model's unit of length, `log_prob` in nats.
+// NULL: log_prob, diag; with `n` 0 also x and work.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's
+// index is the sample, its value the time reached).
+// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+// in any way, the bits are the same.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_sample(plan, 1, 0, n, x, log_prob, work, work_len, &diag) == EQF_OK); /* 0, 1, ..., n - 1 */
+// assert(eqf_sample(plan, 1, n, n, x, log_prob, work, work_len, &diag) == EQF_OK); /* the next n */
+// ```
 int32_t eqf_sample(const struct eqf_plan *plan,
                    uint64_t seed,
                    uint64_t first,
@@ -522,12 +765,23 @@ int32_t eqf_sample_f32(const struct eqf_plan_f32 *plan,
 // The Jacobian dx/dz of the discrete forward map at each of n latent configurations z, for plans with
 // EQF_LOG_DET_JACOBIAN.
 //
-// On the subspace of zero centre of mass, of dimension K = (N-1) D, in Helmert's orthonormal basis: vector number
-// (m-1) D + d, m = 1 to N-1, displaces along axis d the first m particles by 1/sqrt(m(m+1)) and particle m (counted
-// from 0) by -m/sqrt(m(m+1)). `z` is [n][N][D]; `jacobian` is [n][K][K], where [s][a][c] is component a of the image
-// of basis vector c: log|det| of the matrix is the log_det of eqf_forward(), and a least singular value that is not
-// small says that the map can be inverted near the sample. Otherwise, errors and threads included, as eqf_forward();
-// EQF_ERROR_UNSUPPORTED naming config.log_det for other plans. Since 0.1.0.
+// Equation: in Helmert's orthonormal basis of the subspace of zero centre of mass, of dimension K = (N-1) D: vector
+// number (m-1) D + d, m = 1 to N-1, displaces along axis d the first m particles by 1/sqrt(m(m+1)) and particle m
+// (counted from 0) by -m/sqrt(m(m+1)). log|det| of the matrix is the log_det of eqf_forward(), and a least singular
+// value that is not small says that the map can be inverted near the sample.
+// Shapes: `z` is [n][N][D]; `jacobian` is [n][K][K], where [s][a][c] is component a of the image of basis vector c;
+// `work` has the size and alignment of eqf_workspace_extent().
+// Units: `z` in the model's unit of length, `jacobian` without a unit.
+// NULL: diag; with `n` 0 also z, jacobian and work.
+// Errors: those of eqf_forward(); EQF_ERROR_UNSUPPORTED naming config.log_det for other plans.
+// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+// in any way, the bits are the same.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_jacobian(jacobian_plan, n, z, jacobian, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_jacobian(const struct eqf_plan *plan,
                      size_t n,
                      const double *z,
@@ -545,11 +799,24 @@ int32_t eqf_jacobian_f32(const struct eqf_plan_f32 *plan,
                          size_t work_len,
                          struct eqf_diag *diag);
 
-// Velocity v_i = sum over j != i of phi(d_ij, t) (x_i - x_j) of the field at time t, and its divergence
-// div = sum over i != j of [ d_ij phi'(d_ij, t) + D phi(d_ij, t) ].
+// Velocity of the field at time t, and its divergence.
 //
-// `t` is in [0, 1]; `x` and `v` are [n][N][D], `div` is [n] or NULL. Otherwise, threads included, as
-// eqf_forward(); further errors: EQF_ERROR_ARGUMENT and EQF_ERROR_NON_FINITE for `t`. Since 0.1.0.
+// Equation: v_i = sum over j != i of phi(d_ij, t) (x_i - x_j); div = sum over i != j of [ d_ij phi'(d_ij, t) + D
+// phi(d_ij, t) ].
+// Shapes: `x` and `v` are [n][N][D], `div` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+// Units: `x` in the model's unit of length, `v` in that a unit of time, `div` in 1 a unit of time; `t` runs from 0
+// to 1.
+// NULL: div, diag; with `n` 0 also x, v and work.
+// Errors: those of eqf_forward(), but that EQF_ERROR_NON_FINITE is for `x` and `t`; EQF_ERROR_ARGUMENT also for `t`
+// outside [0, 1].
+// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+// in any way, the bits are the same.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_field(plan, 0.5, n, x, v, div, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_field(const struct eqf_plan *plan,
                   double t,
                   size_t n,
@@ -571,12 +838,21 @@ int32_t eqf_field_f32(const struct eqf_plan_f32 *plan,
                       size_t work_len,
                       struct eqf_diag *diag);
 
-// The radial function phi(d, t) of the model (see eqf_model) and its derivative in d, for n distances.
+// The radial function of the model and its derivative in d, for n distances. It takes no workspace.
 //
-// `t` is in [0, 1]; `d` >= 0 and `phi` are [n], `dphi` is [n] or NULL; needs no workspace. With `n` 0 the arrays
-// may be NULL; `diag` always may. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_SHAPE,
-// EQF_ERROR_OVERLAP; EQF_ERROR_ARGUMENT for `plan`, `t` and negative distances; EQF_ERROR_NON_FINITE for `t` and
-// `d`. No output is written then. Threads may share `plan`, each with outputs of its own. Since 0.1.0.
+// Equation: phi(d, t) as eqf_model says, dphi = d phi/dd; exact, not compiled.
+// Shapes: `d`, `phi` and `dphi` are [n].
+// Units: `d` in the model's unit of length, `phi` in 1 a unit of time; `t` runs from 0 to 1.
+// NULL: dphi, diag; with `n` 0 also d and phi.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_SHAPE, EQF_ERROR_OVERLAP; EQF_ERROR_ARGUMENT for `plan`,
+// `t` outside [0, 1] and negative distances; EQF_ERROR_NON_FINITE for `t` and `d`.
+// Threads: threads may share `plan`, each with outputs of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_radial(plan, 0.5, n, d, phi, dphi, &diag) == EQF_OK);
+// ```
 int32_t eqf_radial(const struct eqf_plan *plan,
                    double t,
                    size_t n,
@@ -596,33 +872,51 @@ int32_t eqf_radial_f32(const struct eqf_plan_f32 *plan,
 
 // Says how much workspace any of the calls on `threads` threads takes for `n` samples (or fewer).
 //
-// `threads` is 1 to 1024; where eqf_has_feature("threads") is 0, it is 1. Each thread has a part of the workspace,
-// which begins on a cache line of its own; with EQF_INTEGRATOR_RK4 no part grows beyond a few hundred samples. For one
-// thread it is that of eqf_workspace_extent(). `plan` and `extent` must not be NULL. Errors: those of
-// eqf_workspace_extent(); EQF_ERROR_ARGUMENT also for `threads`; EQF_ERROR_UNSUPPORTED for more threads than the
-// library offers. Any thread may call it. Since 0.1.0.
+// Each thread has a part of the workspace, which begins on a cache line of its own; with EQF_INTEGRATOR_RK4 no part
+// grows beyond a few hundred samples. For one thread it is that of eqf_workspace_extent().
+//
+// NULL: nothing.
+// Errors: those of eqf_workspace_extent(); EQF_ERROR_ARGUMENT also unless `threads` is 1 to 1024;
+// EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_workspace_extent_threads(plan, 1, n, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
 int32_t eqf_workspace_extent_threads(const struct eqf_plan *plan,
-                                     size_t n,
                                      size_t threads,
+                                     size_t n,
                                      struct eqf_extent *extent);
 
 // Single-precision twin of eqf_workspace_extent_threads(). Since 0.1.0.
 int32_t eqf_workspace_extent_threads_f32(const struct eqf_plan_f32 *plan,
-                                         size_t n,
                                          size_t threads,
+                                         size_t n,
                                          struct eqf_extent *extent);
 
-// eqf_forward() on `threads` threads: the same bits, whatever their number.
+// eqf_forward() on `threads` threads: the same bits, whatever their number. The calling thread and at most `threads`
+// - 1 others, which are started for the call (that takes memory from the system) and have ended when it returns:
+// there is no pool, and nothing remains. What a thread that cannot be started would have computed, the others
+// compute.
 //
-// The calling thread and at most `threads` - 1 others, which are started for the call (that takes memory from the
-// system) and have ended when it returns: there is no pool, and nothing remains. What a thread that cannot be started
-// would have computed, the others compute. `work` has the size and alignment of eqf_workspace_extent_threads(). A
-// caller with threads of his own splits the batch himself instead, calls eqf_forward() for each part with a workspace
-// of its own, and gets the same bits.
+// Equation: that of eqf_forward().
+// Shapes: those of eqf_forward(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+// Units: those of eqf_forward().
+// NULL: log_det, diag; with `n` 0 also z, x and work.
+// Errors: those of eqf_forward(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+// written an output.
+// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+// calls eqf_forward() for each part of the batch instead, and gets the same bits.
+// Since: 0.1.0.
+// Example:
 //
-// `threads` is 1 to 1024 (EQF_ERROR_ARGUMENT); where eqf_has_feature("threads") is 0, more than 1 is
-// EQF_ERROR_UNSUPPORTED. Otherwise, errors included, as eqf_forward(): indices are those of the whole batch, and on
-// failure no thread has written an output. Since 0.1.0.
+// ```c
+// assert(eqf_forward_threads(plan, threads, n, z, x, log_det, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_forward_threads(const struct eqf_plan *plan,
                             size_t threads,
                             size_t n,
@@ -644,10 +938,23 @@ int32_t eqf_forward_threads_f32(const struct eqf_plan_f32 *plan,
                                 size_t work_len,
                                 struct eqf_diag *diag);
 
-// eqf_inverse() on `threads` threads: the same bits, whatever their number.
+// eqf_inverse() on `threads` threads: the same bits, whatever their number. Threads as in eqf_forward_threads().
 //
-// Threads, workspace and errors as eqf_forward_threads(), also for a caller who splits the batch himself and calls
-// eqf_inverse(); otherwise as eqf_inverse(). Since 0.1.0.
+// Equation: that of eqf_inverse().
+// Shapes: those of eqf_inverse(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+// Units: those of eqf_inverse().
+// NULL: log_det, diag; with `n` 0 also x, z and work.
+// Errors: those of eqf_inverse(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+// written an output.
+// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+// calls eqf_inverse() for each part of the batch instead, and gets the same bits.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_inverse_threads(plan, threads, n, x, z, log_det, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_inverse_threads(const struct eqf_plan *plan,
                             size_t threads,
                             size_t n,
@@ -669,10 +976,23 @@ int32_t eqf_inverse_threads_f32(const struct eqf_plan_f32 *plan,
                                 size_t work_len,
                                 struct eqf_diag *diag);
 
-// eqf_log_prob() on `threads` threads: the same bits, whatever their number.
+// eqf_log_prob() on `threads` threads: the same bits, whatever their number. Threads as in eqf_forward_threads().
 //
-// Threads, workspace and errors as eqf_forward_threads(), also for a caller who splits the batch himself and calls
-// eqf_log_prob(); otherwise as eqf_log_prob(). Since 0.1.0.
+// Equation: that of eqf_log_prob().
+// Shapes: those of eqf_log_prob(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+// Units: those of eqf_log_prob().
+// NULL: grad, diag; with `n` 0 also x, log_prob and work.
+// Errors: those of eqf_log_prob(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+// written an output.
+// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+// calls eqf_log_prob() for each part of the batch instead, and gets the same bits.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_log_prob_threads(plan, threads, n, x, log_prob, grad, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_log_prob_threads(const struct eqf_plan *plan,
                              size_t threads,
                              size_t n,
@@ -694,10 +1014,23 @@ int32_t eqf_log_prob_threads_f32(const struct eqf_plan_f32 *plan,
                                  size_t work_len,
                                  struct eqf_diag *diag);
 
-// eqf_sample() on `threads` threads: the same bits, whatever their number.
+// eqf_sample() on `threads` threads: the same bits, whatever their number. Threads as in eqf_forward_threads().
 //
-// Threads, workspace and errors as eqf_forward_threads(); a caller who splits the batch himself calls eqf_sample()
-// with each part's own `first` and gets the same bits. Otherwise as eqf_sample(). Since 0.1.0.
+// Equation: that of eqf_sample().
+// Shapes: those of eqf_sample(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+// Units: those of eqf_sample().
+// NULL: log_prob, diag; with `n` 0 also x and work.
+// Errors: those of eqf_sample(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+// written an output.
+// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+// calls eqf_sample() for each part of the batch instead, and gets the same bits.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_sample_threads(plan, threads, 1, 0, n, x, log_prob, work, work_len, &diag) == EQF_OK);
+// ```
 int32_t eqf_sample_threads(const struct eqf_plan *plan,
                            size_t threads,
                            uint64_t seed,
@@ -721,11 +1054,21 @@ int32_t eqf_sample_threads_f32(const struct eqf_plan_f32 *plan,
                                size_t work_len,
                                struct eqf_diag *diag);
 
-// Moves each sample to zero centre of mass (unweighted mean position) in place and stores what was removed.
+// Moves each sample to zero centre of mass in place and stores what was removed.
 //
-// `x` is [n][N][D], `com` [n][D] or NULL; with `n` 0 both may be NULL. Errors: EQF_ERROR_SHAPE unless N >= 1 and
-// D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP,
-// EQF_ERROR_NON_FINITE; nothing is written then. Any thread may call it on arrays of its own. Since 0.1.0.
+// Equation: com = 1/N sum over i of x_i; x_i becomes x_i - com.
+// Shapes: `x` is [n][N][D], `com` is [n][D].
+// Units: `com` in the unit of `x`.
+// NULL: com; with `n` 0 also x.
+// Errors: EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL,
+// EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP, EQF_ERROR_NON_FINITE.
+// Threads: any thread may call it on arrays of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_remove_com(n, 4, 2, x, com) == EQF_OK);
+// ```
 int32_t eqf_remove_com(size_t n,
                        size_t n_particles,
                        size_t dimension,
@@ -739,11 +1082,21 @@ int32_t eqf_remove_com_f32(size_t n,
                            float *x,
                            float *com);
 
-// Log-density of the prior, log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi): the standard normal on the subspace of
-// zero centre of mass, with respect to the Lebesgue measure there. The centre of mass of `z` is ignored.
+// Log-density of the prior: the standard normal on the subspace of zero centre of mass.
 //
-// `z` is [n][N][D], `log_prob` [n]; with `n` 0 both may be NULL. Errors and threads as eqf_remove_com(). Since
-// 0.1.0.
+// Equation: log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi), with respect to the Lebesgue measure on that subspace; the
+// centre of mass of `z` is ignored.
+// Shapes: `z` is [n][N][D], `log_prob` is [n].
+// Units: `log_prob` in nats.
+// NULL: nothing; with `n` 0 z and log_prob.
+// Errors: those of eqf_remove_com().
+// Threads: any thread may call it on arrays of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_prior_log_prob(n, 4, 2, z, log_prob) == EQF_OK);
+// ```
 int32_t eqf_prior_log_prob(size_t n,
                            size_t n_particles,
                            size_t dimension,
@@ -757,10 +1110,22 @@ int32_t eqf_prior_log_prob_f32(size_t n,
                                const float *z,
                                float *log_prob);
 
-// Draws the samples first, first + 1, ..., first + n - 1 of a seed from the prior (see eqf_prior_log_prob()):
-// those that eqf_sample() maps, with the same bits whatever `first`, `n` and the machine are.
+// Draws the samples first, first + 1, ..., first + n - 1 of a seed from the prior: those that eqf_sample() maps,
+// with the same bits whatever `first`, `n` and the machine are.
 //
-// `z` is [n][N][D]; with `n` 0 it may be NULL. Errors and threads as eqf_remove_com(). Since 0.1.0.
+// Equation: z is normal with unit variance on the subspace of zero centre of mass (see eqf_prior_log_prob()).
+// Shapes: `z` is [n][N][D].
+// Units: `z` in the model's unit of length.
+// NULL: nothing; with `n` 0 z.
+// Errors: EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL,
+// EQF_ERROR_ALIGNMENT.
+// Threads: any thread may call it on arrays of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_prior_sample(1, 0, n, 4, 2, z) == EQF_OK);
+// ```
 int32_t eqf_prior_sample(uint64_t seed,
                          uint64_t first,
                          size_t n,
@@ -778,23 +1143,54 @@ int32_t eqf_prior_sample_f32(uint64_t seed,
 
 // Fills in the parameters of the benchmark systems DW-2 and DW-4: a = 0, b = -4, c = 0.9, d0 = 4, tau = 1.
 //
-// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT. Any thread may call it on a structure of its own. Since 0.1.0.
+// NULL: nothing.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT.
+// Threads: any thread may call it on a structure of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_double_well_params params;
+// assert(eqf_double_well_dw4(&params) == EQF_OK);
+// params.tau = 2.0; /* twice as hot */
+// ```
 int32_t eqf_double_well_dw4(struct eqf_double_well_params *params);
 
-// Fills in the parameters of the benchmark system LJ-13: epsilon = 2, r_m = 1, oscillator = 1, tau = 1 (the
-// energies of the paper's table 1 follow from epsilon = 2; the global minimum is -83.0896).
+// Fills in the parameters of the benchmark system LJ-13: epsilon = 2, r_m = 1, oscillator = 1, tau = 1 (the energies
+// of the paper's table 1 follow from epsilon = 2; the global minimum is -83.0896).
 //
-// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT. Any thread may call it on a structure of its own. Since 0.1.0.
+// NULL: nothing.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT.
+// Threads: any thread may call it on a structure of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_lennard_jones_params params;
+// assert(eqf_lennard_jones_lj13(&params) == EQF_OK && params.epsilon == 2.0);
+// ```
 int32_t eqf_lennard_jones_lj13(struct eqf_lennard_jones_params *params);
 
-// Energies in units of kT, u = 1/(2 tau) sum over i != j of [ a (d_ij - d0) + b (d_ij - d0)^2 + c (d_ij - d0)^4 ],
-// and their gradients.
+// Energies of the pairwise double well, and their gradients.
 //
-// `x` is [n][N][D], `u` [n]; `grad` = du/dx is [n][N][D] or NULL; with `n` 0 the arrays may be NULL. Coincident
-// particles exert no force on each other. Errors: EQF_ERROR_NON_FINITE and EQF_ERROR_ARGUMENT for the parameters,
-// EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT,
-// EQF_ERROR_OVERLAP, EQF_ERROR_NON_FINITE for `x`; nothing is written then. Any thread may call it with outputs
-// of its own. Since 0.1.0.
+// Coincident particles exert no force on each other.
+//
+// Equation: u = 1/(2 tau) sum over i != j of [ a (d_ij - d0) + b (d_ij - d0)^2 + c (d_ij - d0)^4 ]. grad = du/dx.
+// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+// NULL: grad; with `n` 0 also x and u.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT; EQF_ERROR_NON_FINITE and EQF_ERROR_ARGUMENT for the parameters;
+// EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE
+// for `x`.
+// Threads: any thread may call it with outputs of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// assert(eqf_double_well(&params, n, 4, 2, x, u, grad) == EQF_OK);
+// ```
 int32_t eqf_double_well(const struct eqf_double_well_params *params,
                         size_t n,
                         size_t n_particles,
@@ -812,11 +1208,27 @@ int32_t eqf_double_well_f32(const struct eqf_double_well_params *params,
                             float *u,
                             float *grad);
 
-// Energies in units of kT, u = epsilon/(2 tau) sum over i != j of [ (r_m/d_ij)^12 - 2 (r_m/d_ij)^6 ]
-// + oscillator/(2 tau) sum over i of |x_i - centre of mass|^2, and their gradients.
+// Energies of Lennard-Jones particles tethered to their centre of mass, and their gradients.
 //
-// Shapes, NULL pointers, errors and threads as eqf_double_well(). Coincident particles exert no force on each
-// other, but their energy is infinite. Since 0.1.0.
+// Coincident particles exert no force on each other, but their energy is infinite.
+//
+// Equation: u = epsilon/(2 tau) sum over i != j of [ (r_m/d_ij)^12 - 2 (r_m/d_ij)^6 ] + oscillator/(2 tau) sum over
+// i of |x_i - centre of mass|^2. grad = du/dx.
+// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+// NULL: grad; with `n` 0 also x and u.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT; EQF_ERROR_NON_FINITE and EQF_ERROR_ARGUMENT for the parameters;
+// EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE
+// for `x`.
+// Threads: any thread may call it with outputs of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_lennard_jones_params params;
+// eqf_lennard_jones_lj13(&params);
+// assert(eqf_lennard_jones(&params, n, 4, 2, x, u, grad) == EQF_OK);
+// ```
 int32_t eqf_lennard_jones(const struct eqf_lennard_jones_params *params,
                           size_t n,
                           size_t n_particles,
@@ -833,6 +1245,244 @@ int32_t eqf_lennard_jones_f32(const struct eqf_lennard_jones_params *params,
                               const float *x,
                               float *u,
                               float *grad);
+
+// eqf_double_well() as an eqf_potential_fn: `context` points to eqf_double_well_params, which are read only.
+//
+// Equation: that of eqf_double_well().
+// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+// NULL: grad; with `n` 0 also x and u.
+// Errors: those of eqf_double_well().
+// Threads: any thread may call it with outputs of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// assert(eqf_double_well_potential(&params, n, 4, 2, x, u, NULL) == EQF_OK); /* or hand it to eqf_metropolis() */
+// ```
+int32_t eqf_double_well_potential(void *context,
+                                  size_t n,
+                                  size_t n_particles,
+                                  size_t dimension,
+                                  const double *x,
+                                  double *u,
+                                  double *grad);
+
+// Single-precision twin of eqf_double_well_potential(). Since 0.1.0.
+int32_t eqf_double_well_potential_f32(void *context,
+                                      size_t n,
+                                      size_t n_particles,
+                                      size_t dimension,
+                                      const float *x,
+                                      float *u,
+                                      float *grad);
+
+// eqf_lennard_jones() as an eqf_potential_fn: `context` points to eqf_lennard_jones_params, which are read only.
+//
+// Equation: that of eqf_lennard_jones().
+// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+// NULL: grad; with `n` 0 also x and u.
+// Errors: those of eqf_lennard_jones().
+// Threads: any thread may call it with outputs of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_lennard_jones_params params;
+// eqf_lennard_jones_lj13(&params);
+// assert(eqf_lennard_jones_potential(&params, n, 4, 2, x, u, NULL) == EQF_OK); /* or hand it to eqf_metropolis() */
+// ```
+int32_t eqf_lennard_jones_potential(void *context,
+                                    size_t n,
+                                    size_t n_particles,
+                                    size_t dimension,
+                                    const double *x,
+                                    double *u,
+                                    double *grad);
+
+// Single-precision twin of eqf_lennard_jones_potential(). Since 0.1.0.
+int32_t eqf_lennard_jones_potential_f32(void *context,
+                                        size_t n,
+                                        size_t n_particles,
+                                        size_t dimension,
+                                        const float *x,
+                                        float *u,
+                                        float *grad);
+
+// Says how much workspace eqf_metropolis() takes for n chains (or fewer).
+//
+// NULL: nothing.
+// Errors: EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL,
+// EQF_ERROR_ALIGNMENT.
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_metropolis_extent(n, 4, 2, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
+int32_t eqf_metropolis_extent(size_t n,
+                              size_t n_particles,
+                              size_t dimension,
+                              struct eqf_extent *extent);
+
+// Single-precision twin of eqf_metropolis_extent(). Since 0.1.0.
+int32_t eqf_metropolis_extent_f32(size_t n,
+                                  size_t n_particles,
+                                  size_t dimension,
+                                  struct eqf_extent *extent);
+
+// One random-walk Metropolis step of n chains at the distribution exp(-u).
+//
+// `x` and `u`, the energies of `x`, are updated; `accepted` gains 1 where a chain moves. `potential` is called once,
+// with `context`, all proposals, and `grad` NULL; a proposal whose energy is not finite, or is not written, is
+// refused. Chain i draws the random numbers of (`seed`, `first` + i, `step`): the bits do not depend on how chains
+// are spread over calls. Count `step` up by one a call: a number that comes twice repeats its random numbers.
+//
+// Equation: x' = x + `step_size` times a standard normal on the subspace of zero centre of mass, accepted with
+// probability min(1, exp(u(x) - u(x'))).
+// Shapes: `x` is [n][N][D], of zero centre of mass (and stays so to rounding), `u` and `accepted` are [n]; `work`
+// has the size and alignment of eqf_metropolis_extent().
+// Units: `u` in kT, `x` and `step_size` in the potential's unit of length.
+// NULL: context, accepted, diag; with `n` 0 also x, u and work.
+// Errors: EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL,
+// EQF_ERROR_ALIGNMENT; EQF_ERROR_WORKSPACE where `work_len` is too short (diag's value is the size it takes);
+// EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `x`, `u` and `step_size`; EQF_ERROR_ARGUMENT unless `step_size` > 0;
+// EQF_ERROR_CALLBACK where `potential` does not return 0 (diag's value is what it returns). No chain has moved then,
+// and no counter changed: the step can be repeated.
+// Threads: any thread may call it with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_double_well(&params, n, 4, 2, x, u, NULL);
+// for (step = 0; step < 100; step++)
+//     assert(eqf_metropolis(eqf_double_well_potential, &params, 1, 0, step, n, 4, 2, 0.5, x, u, accepted, work, work_len,
+//                           &diag) == EQF_OK);
+// ```
+int32_t eqf_metropolis(eqf_potential_fn potential,
+                       void *context,
+                       uint64_t seed,
+                       uint64_t first,
+                       uint64_t step,
+                       size_t n,
+                       size_t n_particles,
+                       size_t dimension,
+                       double step_size,
+                       double *x,
+                       double *u,
+                       uint64_t *accepted,
+                       void *work,
+                       size_t work_len,
+                       struct eqf_diag *diag);
+
+// Single-precision twin of eqf_metropolis(). Since 0.1.0.
+int32_t eqf_metropolis_f32(eqf_potential_fn_f32 potential,
+                           void *context,
+                           uint64_t seed,
+                           uint64_t first,
+                           uint64_t step,
+                           size_t n,
+                           size_t n_particles,
+                           size_t dimension,
+                           float step_size,
+                           float *x,
+                           float *u,
+                           uint64_t *accepted,
+                           void *work,
+                           size_t work_len,
+                           struct eqf_diag *diag);
+
+// Says how much workspace eqf_independence() takes for n chains (or fewer).
+//
+// NULL: nothing.
+// Errors: those of eqf_workspace_extent().
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_independence_extent(plan, n, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
+int32_t eqf_independence_extent(const struct eqf_plan *plan,
+                                size_t n,
+                                struct eqf_extent *extent);
+
+// Single-precision twin of eqf_independence_extent(). Since 0.1.0.
+int32_t eqf_independence_extent_f32(const struct eqf_plan_f32 *plan,
+                                    size_t n,
+                                    struct eqf_extent *extent);
+
+// One independence Metropolis-Hastings step of n chains at the distribution exp(-u), with samples of the flow for
+// proposals.
+//
+// `x`, `u`, the energies of `x`, and `log_prob`, the values of log q at `x`, are updated; begin with x and log_prob
+// of eqf_sample(), or with any x and its eqf_log_prob(). `potential`, random numbers and `accepted` are as in
+// eqf_metropolis(). The chains keep exp(-u) as exactly as log q is the density of the draws: to O(steps^-4), with
+// EQF_LOG_DET_JACOBIAN (and, for starts that are not samples, EQF_INVERSE_EXACT) to rounding.
+//
+// Equation: x' = F(z') accepted with probability min(1, w(x')/w(x)), w = exp(-u)/q, where q is the flow's density.
+// Shapes: `x` is [n][N][D], of zero centre of mass, `u`, `log_prob` and `accepted` are [n]; `work` has the size and
+// alignment of eqf_independence_extent().
+// Units: `u` in kT, `x` in the model's unit of length, which is the potential's, `log_prob` in nats.
+// NULL: context, accepted, diag; with `n` 0 also x, u, log_prob and work.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `x`, `u` and `log_prob`;
+// EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5; EQF_ERROR_CALLBACK where `potential` does not return 0 (diag's
+// value is what it returns). No chain has moved then, and no counter changed: the step can be repeated.
+// Threads: threads may share `plan`, each with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_sample(plan, 1, 0, n, x, log_prob, work, work_len, &diag);
+// eqf_double_well(&params, n, 4, 2, x, u, NULL);
+// for (step = 0; step < 10; step++)
+//     assert(eqf_independence(plan, eqf_double_well_potential, &params, 1, 0, step, n, x, u, log_prob, accepted, work,
+//                             work_len, &diag) == EQF_OK);
+// ```
+int32_t eqf_independence(const struct eqf_plan *plan,
+                         eqf_potential_fn potential,
+                         void *context,
+                         uint64_t seed,
+                         uint64_t first,
+                         uint64_t step,
+                         size_t n,
+                         double *x,
+                         double *u,
+                         double *log_prob,
+                         uint64_t *accepted,
+                         void *work,
+                         size_t work_len,
+                         struct eqf_diag *diag);
+
+// Single-precision twin of eqf_independence(). Since 0.1.0.
+int32_t eqf_independence_f32(const struct eqf_plan_f32 *plan,
+                             eqf_potential_fn_f32 potential,
+                             void *context,
+                             uint64_t seed,
+                             uint64_t first,
+                             uint64_t step,
+                             size_t n,
+                             float *x,
+                             float *u,
+                             float *log_prob,
+                             uint64_t *accepted,
+                             void *work,
+                             size_t work_len,
+                             struct eqf_diag *diag);
 
 #ifdef __cplusplus
 }  // extern "C"

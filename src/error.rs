@@ -29,6 +29,8 @@ pub enum Status {
     Overlap = 10,
     /// An iteration reached its limit before its tolerance: adaptive steps, or the exact inverse of a step.
     Convergence = 11,
+    /// A function that the caller passed has failed.
+    Callback = 12,
     /// A defect of the library.
     Internal = 255,
 }
@@ -48,6 +50,7 @@ impl Status {
             Status::Abi => "structure from an incompatible version",
             Status::Overlap => "input and output memory overlap",
             Status::Convergence => "no convergence within the step limit",
+            Status::Callback => "a function that was passed has failed",
             Status::Internal => "internal error",
         }
     }
@@ -86,6 +89,9 @@ pub enum Argument {
     First = 24,
     Diag = 25,
     Jacobian = 26,
+    Potential = 27,
+    Accepted = 28,
+    Accuracy = 29,
     NParticles = 40,
     Dimension = 41,
     NRadial = 42,
@@ -159,6 +165,9 @@ impl Argument {
         Argument::First,
         Argument::Diag,
         Argument::Jacobian,
+        Argument::Potential,
+        Argument::Accepted,
+        Argument::Accuracy,
         Argument::NParticles,
         Argument::Dimension,
         Argument::NRadial,
@@ -232,6 +241,9 @@ impl Argument {
             Argument::First => "first",
             Argument::Diag => "diag",
             Argument::Jacobian => "jacobian",
+            Argument::Potential => "potential",
+            Argument::Accepted => "accepted",
+            Argument::Accuracy => "accuracy",
             Argument::NParticles => "model.n_particles",
             Argument::Dimension => "model.dimension",
             Argument::NRadial => "model.n_radial",
@@ -269,7 +281,7 @@ impl Argument {
             Argument::FileLength => "model file: length",
             Argument::FileChecksum => "model file: checksum",
             Argument::FileFlags => "model file: flags",
-            Argument::StepSize => "step size",
+            Argument::StepSize => "step_size",
             Argument::Isa => "config.isa",
             Argument::Samples => "config.samples",
             Argument::Threads => "threads",

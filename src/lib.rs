@@ -19,7 +19,7 @@
 //! | [`random`] | one stream a sample, normals |
 //! | `parallel` | work on several threads with results independent of their number (feature `std`) |
 //! | [`flow`] | model, plan, forward, inverse, log-density, samples, model file |
-//! | [`mcmc`] | Metropolis step on caller memory |
+//! | [`mcmc`] | Metropolis and independence steps on caller memory |
 //! | `capi` | the C functions (feature `capi`) |
 //! | `train` | losses, gradients, optimiser, honest training, closed-form flow matching (feature `std`) |
 //! | `sampling` | Markov-chain drivers, importance reweighting, histograms, minima (feature `std`) |

@@ -9,7 +9,10 @@ use eqflow::flow::{
     Block, Config, Integrator, Inverse, LogDet, Model, Plan, Reals, write_model, written_length,
 };
 use eqflow::lanes::Real;
+use eqflow::mcmc::{Chains, Draws, independence, independence_extent, metropolis};
 use eqflow::particles::{prior_log_prob, remove_com};
+use eqflow::potential::{DoubleWell, Potential};
+use eqflow::radial::Accuracy;
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +36,9 @@ enum Call {
     LennardJones,
     LogProbOnly,
     Jacobian,
+    Metropolis,
+    Independence,
+    TableAccuracy,
 }
 
 /// Commands for the C driver, then its answers.
@@ -245,6 +251,65 @@ fn c_and_rust_give_the_same_bits_on_every_rung_of_the_ladder() {
     bits_of_all_models::<f32>(Config::rk4(3).with_inverse(Inverse::Exact));
 }
 
+/// Three steps of both kernels from the same start, at the double well whatever the model.
+fn compare_chains<R: Precision>(golden: &Golden) {
+    const N: usize = 7;
+    const DRAWS: Draws = Draws { seed: 77, first: u64::MAX - 2, step: 0 };
+    let (shape, c) = (golden.shape, golden.shape.coordinates());
+    let plan = Plan::<R, _>::allocate(&golden.model(), &Config::rk4(6)).unwrap();
+    let (mut x, mut log_prob) = (zeros::<R>(N * c), zeros::<R>(N));
+    let mut work = vec![Block::default(); independence_extent(&plan, N).unwrap()];
+    plan.sample(1, 0, &mut x, Some(&mut log_prob), &mut work).unwrap();
+    let start: Vec<f64> = x.iter().chain(&log_prob).map(|v| v.to_f64()).collect();
+    let mut session = Session::default();
+    session.plan(&golden.model(), &Config::rk4(6));
+    for call in [Call::Metropolis, Call::Independence] {
+        session.call(call, &[DRAWS.seed, DRAWS.first, N as u64], &start);
+    }
+    session.call(Call::TableAccuracy, &[], &[]);
+    let mut answers = session.run::<R>(&format!("chains_{}", golden.name));
+
+    let energies = |x: &[R], u: &mut [R]| {
+        for (u, x) in u.iter_mut().zip(x.chunks_exact(c)) {
+            *u = DoubleWell::<R>::dw4().energy(shape, x, None);
+        }
+        Ok(())
+    };
+    for flow in [false, true] {
+        let (mut x, mut u, mut log_prob) = (x.clone(), zeros::<R>(N), log_prob.clone());
+        let mut accepted = vec![0; N];
+        energies(&x, &mut u).unwrap();
+        for step in 0..3 {
+            let draws = Draws { step, ..DRAWS };
+            let chains = Chains { x: &mut x, u: &mut u, accepted: Some(&mut accepted) };
+            let step_size = R::from_f64(0.25);
+            if flow {
+                independence(&plan, draws, chains, &mut log_prob, energies, &mut work).unwrap();
+            } else {
+                metropolis(shape, step_size, draws, chains, energies, &mut work).unwrap();
+            }
+        }
+        answers.expect_bits("chain x", &x);
+        answers.expect_bits("chain u", &u);
+        answers.expect_bits("chain log_prob", &log_prob);
+        let counts: Vec<f64> = accepted.iter().map(|&count| count as f64).collect();
+        answers.expect_bits("accepted", &counts);
+    }
+    let accuracy = plan.table_accuracy();
+    let Accuracy { phi_error, slope_error, largest_phi, largest_slope } = accuracy.unwrap_or_default();
+    let compiled = f64::from(u8::from(accuracy.is_some()));
+    answers.expect_bits("accuracy", &[compiled, phi_error, slope_error, largest_phi, largest_slope]);
+    answers.finish();
+}
+
+#[test]
+fn c_and_rust_move_chains_to_the_same_bits() {
+    Golden::all().for_each(|golden| {
+        compare_chains::<f64>(&golden);
+        compare_chains::<f32>(&golden);
+    });
+}
+
 #[test]
 fn c_and_rust_give_the_same_bits_adaptively() {
     bits_of_all_models::<f64>(Config::dopri5(1e-7, 1e-9));
@@ -336,7 +401,7 @@ fn every_failure_has_its_status_and_writes_nothing() {
 
 #[test]
 fn threads_change_no_bit_and_none_remains() {
-    for (library, kind) in [(library(), "serial"), (library_with_threads(), "threads")] {
+    for (library, kind) in [(library(), "serial"), (&library_with_threads(), "threads")] {
         for (precision, options) in [("f64", &[][..]), ("f32", &["-DSINGLE"])] {
             let program = format!("threads_{kind}_{precision}");
             let program = compile_with(library, "ffi-tests/threads.c", &program, options);

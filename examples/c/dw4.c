@@ -3,13 +3,15 @@
  *
  *     dw4 model.eqf [n] [seed]
  *
- * prints the mean energy of the flow's samples, Kish's effective sample size and log Z, the logarithm of the
- * partition function on the subspace of zero centre of mass. README.md beside this file says how to build it. */
+ * prints the mean energy of the flow's samples, Kish's effective sample size, log Z, the logarithm of the partition
+ * function on the subspace of zero centre of mass, and a checksum of every bit of the samples, their log-densities and
+ * energies. README.md beside this file says how to build it. */
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "eqflow.h"
 
@@ -134,6 +136,22 @@ static void report(const double *u, const double *log_prob, size_t n)
            sqrt(1.0 / effective - 1.0 / (double)n), EXACT_LOG_Z);
 }
 
+/* Goes on with a CRC-32 (that of zip and PNG files) of the numbers' bytes, the least significant first. */
+static uint32_t checksum(uint32_t crc, const double *values, size_t n)
+{
+    size_t i;
+    int k;
+    for (i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        for (k = 0; k < 64; k++) {
+            uint32_t low = (crc ^ (uint32_t)(bits >> k)) & 1;
+            crc = crc >> 1 ^ (low ? 0xedb88320u : 0u);
+        }
+    }
+    return crc;
+}
+
 /* A positive whole number, or 0. */
 static unsigned long long number(const char *text)
 {
@@ -163,7 +181,11 @@ int main(int argc, char **argv)
         return 1;
     }
     status = prepare(memory.file, length, &memory, &plan) || draw(plan, seed, n, &memory);
-    if (!status) report(memory.u, memory.log_prob, n);
+    if (!status) {
+        uint32_t crc = checksum(checksum(checksum(~0u, memory.x, 8 * n), memory.log_prob, n), memory.u, n);
+        report(memory.u, memory.log_prob, n);
+        printf("checksum              %08lX\n", (unsigned long)(uint32_t)~crc);
+    }
     release(&memory);
     return status;
 }

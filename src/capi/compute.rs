@@ -204,19 +204,28 @@ unsafe fn radial<P, R: Precision>(
 
 /// Maps latent z to configurations x = F(z) and computes log_det = log|det dF/dz|.
 ///
-/// F(z) = x(1), where dx/dt = v(x,t) and x(0) = z; the determinant is that on the subspace of zero centre of mass,
-/// which F does not move. `z` and `x` are [n][N][D] in the unit of length of the model, `log_det` is [n] or NULL.
-/// With `n` 0 all arrays and `work` may be NULL; `diag` always may. `work` has the size and alignment of
-/// eqf_workspace_extent(). A finite sample whose trajectory overflows comes out as NaN or infinite in its own row
-/// only. Cost a sample with RK4: 4 steps N (N-1)/2 radial functions; with EQF_LOG_DET_JACOBIAN as many symmetric D x D
-/// matrices, each times (N-1) D vectors, more.
+/// A finite sample whose trajectory overflows comes out as NaN or infinite in its own row only. Cost a sample with
+/// RK4: 4 steps N (N-1)/2 radial functions; with EQF_LOG_DET_JACOBIAN as many symmetric D x D matrices, each times
+/// (N-1) D vectors, more.
 ///
-/// Errors, in the order of the checks: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow)
-/// for each array; EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where
-/// `work_len` is too short (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z`
-/// (diag's index is that of the number); EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's index is the
-/// sample, its value the time reached). No output is written then. Threads may share `plan`, each with a
-/// workspace and outputs of its own: a batch may be split among them in any way, the bits are the same. Since 0.1.0.
+/// Equation: x = x(1), where dx/dt = v(x,t) and x(0) = z, with v as eqf_model says; the determinant is that on the
+/// subspace of zero centre of mass, which F does not move.
+/// Shapes: `z` and `x` are [n][N][D], `log_det` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+/// Units: `z` and `x` in the model's unit of length, `log_det` in nats.
+/// NULL: log_det, diag; with `n` 0 also z, x and work.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+/// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+/// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z` (diag's index is that of the
+/// number); EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's index is the sample, its value the time
+/// reached).
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+/// in any way, the bits are the same.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_forward(plan, n, z, x, log_det, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_forward(
     plan: *const eqf_plan,
@@ -252,11 +261,24 @@ pub unsafe extern "C" fn eqf_forward_f32(
 
 /// Maps configurations x back to latent z and computes log_det = log|det dz/dx|.
 ///
-/// Integrates dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD), or solves each step of the discrete forward
-/// map for its start (EQF_INVERSE_EXACT). `x` and `z` are [n][N][D], `log_det` is [n] or NULL. Otherwise, errors
-/// (EQF_ERROR_NON_FINITE is about `x`, EQF_ERROR_CONVERGENCE also about a sample for which EQF_INVERSE_EXACT finds no
-/// preimage; the time reached is the end of the step that has no start) and threads included, as eqf_forward().
-/// Since 0.1.0.
+/// Equation: dx/dt = v(x,t) from t = 1 to t = 0 (EQF_INVERSE_BACKWARD), or each step of the discrete forward map
+/// solved for its start (EQF_INVERSE_EXACT).
+/// Shapes: `x` and `z` are [n][N][D], `log_det` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+/// Units: `x` and `z` in the model's unit of length, `log_det` in nats.
+/// NULL: log_det, diag; with `n` 0 also x, z and work.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+/// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+/// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `x`; EQF_ERROR_CONVERGENCE from
+/// EQF_INTEGRATOR_DOPRI5, and for a sample for which EQF_INVERSE_EXACT finds no preimage (diag's index is the sample,
+/// its value the time reached: the end of the step that has no start).
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+/// in any way, the bits are the same.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_inverse(plan, n, x, z, log_det, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_inverse(
     plan: *const eqf_plan,
@@ -292,12 +314,25 @@ pub unsafe extern "C" fn eqf_inverse_f32(
 
 /// Log-density of the flow at configurations x, and its gradient (the score).
 ///
-/// log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi) + log|det dz/dx| with z as in eqf_inverse(), with respect to the
-/// Lebesgue measure on the subspace of zero centre of mass; the centre of mass of `x` is ignored. `x` is [n][N][D],
-/// `log_prob` [n]; `grad` = d log_prob/dx is [n][N][D] or NULL, and exact for the discretised log-density with
-/// RK4. A gradient costs about 4 inverse passes, with EQF_INVERSE_EXACT that and a Jacobian; with EQF_LOG_DET_JACOBIAN
-/// there is none yet (EQF_ERROR_UNSUPPORTED naming grad). Otherwise, errors and threads included, as eqf_inverse().
-/// Since 0.1.0.
+/// A gradient costs about 4 inverse passes, with EQF_INVERSE_EXACT that and a Jacobian.
+///
+/// Equation: log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi) + log|det dz/dx| with z as in eqf_inverse(), with respect to
+/// the Lebesgue measure on the subspace of zero centre of mass; the centre of mass of `x` is ignored. grad = d
+/// log_prob/dx, exact for the discretised log-density with RK4.
+/// Shapes: `x` and `grad` are [n][N][D], `log_prob` is [n]; `work` has the size and alignment of
+/// eqf_workspace_extent().
+/// Units: `x` in the model's unit of length, `log_prob` in nats, `grad` in nats a unit of length.
+/// NULL: grad, diag; with `n` 0 also x, log_prob and work.
+/// Errors: those of eqf_inverse(); EQF_ERROR_UNSUPPORTED naming grad with EQF_LOG_DET_JACOBIAN, for which there is
+/// none yet.
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+/// in any way, the bits are the same.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_log_prob(plan, n, x, log_prob, grad, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_log_prob(
     plan: *const eqf_plan,
@@ -333,9 +368,24 @@ pub unsafe extern "C" fn eqf_log_prob_f32(
 
 /// Draws the samples first, first + 1, ..., first + n - 1 of a seed, with their log-density.
 ///
-/// x = F(z) with z from eqf_prior_sample() and log_prob = log rho(z) - log|det dF/dz|. Sample i of a seed has the
-/// same bits whatever `first`, `n` and the machine are. `x` is [n][N][D], `log_prob` [n] or NULL. Otherwise,
-/// errors (but there is no input that could be non-finite) and threads included, as eqf_forward(). Since 0.1.0.
+/// Equation: x = F(z) with z from eqf_prior_sample() and log_prob = log rho(z) - log|det dF/dz|. Sample i of a seed
+/// has the same bits whatever `first`, `n` and the machine are.
+/// Shapes: `x` is [n][N][D], `log_prob` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+/// Units: `x` in the model's unit of length, `log_prob` in nats.
+/// NULL: log_prob, diag; with `n` 0 also x and work.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+/// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+/// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5 (diag's
+/// index is the sample, its value the time reached).
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+/// in any way, the bits are the same.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_sample(plan, 1, 0, n, x, log_prob, work, work_len, &diag) == EQF_OK); /* 0, 1, ..., n - 1 */
+/// assert(eqf_sample(plan, 1, n, n, x, log_prob, work, work_len, &diag) == EQF_OK); /* the next n */
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_sample(
     plan: *const eqf_plan,
@@ -374,12 +424,23 @@ pub unsafe extern "C" fn eqf_sample_f32(
 /// The Jacobian dx/dz of the discrete forward map at each of n latent configurations z, for plans with
 /// EQF_LOG_DET_JACOBIAN.
 ///
-/// On the subspace of zero centre of mass, of dimension K = (N-1) D, in Helmert's orthonormal basis: vector number
-/// (m-1) D + d, m = 1 to N-1, displaces along axis d the first m particles by 1/sqrt(m(m+1)) and particle m (counted
-/// from 0) by -m/sqrt(m(m+1)). `z` is [n][N][D]; `jacobian` is [n][K][K], where [s][a][c] is component a of the image
-/// of basis vector c: log|det| of the matrix is the log_det of eqf_forward(), and a least singular value that is not
-/// small says that the map can be inverted near the sample. Otherwise, errors and threads included, as eqf_forward();
-/// EQF_ERROR_UNSUPPORTED naming config.log_det for other plans. Since 0.1.0.
+/// Equation: in Helmert's orthonormal basis of the subspace of zero centre of mass, of dimension K = (N-1) D: vector
+/// number (m-1) D + d, m = 1 to N-1, displaces along axis d the first m particles by 1/sqrt(m(m+1)) and particle m
+/// (counted from 0) by -m/sqrt(m(m+1)). log|det| of the matrix is the log_det of eqf_forward(), and a least singular
+/// value that is not small says that the map can be inverted near the sample.
+/// Shapes: `z` is [n][N][D]; `jacobian` is [n][K][K], where [s][a][c] is component a of the image of basis vector c;
+/// `work` has the size and alignment of eqf_workspace_extent().
+/// Units: `z` in the model's unit of length, `jacobian` without a unit.
+/// NULL: diag; with `n` 0 also z, jacobian and work.
+/// Errors: those of eqf_forward(); EQF_ERROR_UNSUPPORTED naming config.log_det for other plans.
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+/// in any way, the bits are the same.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_jacobian(jacobian_plan, n, z, jacobian, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_jacobian(
     plan: *const eqf_plan,
@@ -411,11 +472,24 @@ pub unsafe extern "C" fn eqf_jacobian_f32(
     unsafe { report(diag, |diag| self::jacobian(common, z, jacobian, diag)) }
 }
 
-/// Velocity v_i = sum over j != i of phi(d_ij, t) (x_i - x_j) of the field at time t, and its divergence
-/// div = sum over i != j of [ d_ij phi'(d_ij, t) + D phi(d_ij, t) ].
+/// Velocity of the field at time t, and its divergence.
 ///
-/// `t` is in [0, 1]; `x` and `v` are [n][N][D], `div` is [n] or NULL. Otherwise, threads included, as
-/// eqf_forward(); further errors: EQF_ERROR_ARGUMENT and EQF_ERROR_NON_FINITE for `t`. Since 0.1.0.
+/// Equation: v_i = sum over j != i of phi(d_ij, t) (x_i - x_j); div = sum over i != j of [ d_ij phi'(d_ij, t) + D
+/// phi(d_ij, t) ].
+/// Shapes: `x` and `v` are [n][N][D], `div` is [n]; `work` has the size and alignment of eqf_workspace_extent().
+/// Units: `x` in the model's unit of length, `v` in that a unit of time, `div` in 1 a unit of time; `t` runs from 0
+/// to 1.
+/// NULL: div, diag; with `n` 0 also x, v and work.
+/// Errors: those of eqf_forward(), but that EQF_ERROR_NON_FINITE is for `x` and `t`; EQF_ERROR_ARGUMENT also for `t`
+/// outside [0, 1].
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+/// in any way, the bits are the same.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_field(plan, 0.5, n, x, v, div, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_field(
     plan: *const eqf_plan,
@@ -451,12 +525,21 @@ pub unsafe extern "C" fn eqf_field_f32(
     unsafe { report(diag, |diag| field(common, t, x, v, div, diag)) }
 }
 
-/// The radial function phi(d, t) of the model (see eqf_model) and its derivative in d, for n distances.
+/// The radial function of the model and its derivative in d, for n distances. It takes no workspace.
 ///
-/// `t` is in [0, 1]; `d` >= 0 and `phi` are [n], `dphi` is [n] or NULL; needs no workspace. With `n` 0 the arrays
-/// may be NULL; `diag` always may. Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_SHAPE,
-/// EQF_ERROR_OVERLAP; EQF_ERROR_ARGUMENT for `plan`, `t` and negative distances; EQF_ERROR_NON_FINITE for `t` and
-/// `d`. No output is written then. Threads may share `plan`, each with outputs of its own. Since 0.1.0.
+/// Equation: phi(d, t) as eqf_model says, dphi = d phi/dd; exact, not compiled.
+/// Shapes: `d`, `phi` and `dphi` are [n].
+/// Units: `d` in the model's unit of length, `phi` in 1 a unit of time; `t` runs from 0 to 1.
+/// NULL: dphi, diag; with `n` 0 also d and phi.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_SHAPE, EQF_ERROR_OVERLAP; EQF_ERROR_ARGUMENT for `plan`,
+/// `t` outside [0, 1] and negative distances; EQF_ERROR_NON_FINITE for `t` and `d`.
+/// Threads: threads may share `plan`, each with outputs of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_radial(plan, 0.5, n, d, phi, dphi, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_radial(
     plan: *const eqf_plan,

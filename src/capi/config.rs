@@ -160,11 +160,19 @@ fn isa(given: u32) -> Result<Option<Isa>, Error> {
     known.map(Some).ok_or(Error::new(Status::Argument, Argument::Isa, f64::from(given)))
 }
 
-/// Fills a configuration with the paper's setting: 20 RK4 steps with the trace log-determinant.
+/// Fills a configuration with the paper's setting: 20 RK4 steps with the trace log-determinant. It writes exactly
+/// `size` bytes.
 ///
-/// Call it as eqf_config_init(&config, sizeof config); it writes exactly that many bytes. Errors:
-/// EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size. Any thread may call it on a
-/// structure of its own. Since 0.1.0.
+/// NULL: nothing.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size.
+/// Threads: any thread may call it on a structure of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_config_init(&config, sizeof config) == EQF_OK);
+/// config.log_det = EQF_LOG_DET_JACOBIAN;
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_config_init(config: *mut eqf_config, size: usize) -> i32 {
     // SAFETY: `size` bytes by the documented contract.

@@ -13,15 +13,27 @@ const FEATURES: &[&[u8]] = &[
     b"rk4\0",
     b"dopri5\0",
     b"log_det_trace\0",
+    b"log_det_jacobian\0",
+    b"inverse_exact\0",
     b"log_prob_gradient\0",
     b"model_file_1\0",
+    b"metropolis\0",
+    b"independence\0",
     #[cfg(feature = "parallel")]
     b"threads\0",
 ];
 
 /// Version of the library: 1000000 major + 1000 minor + patch.
 ///
-/// Any thread may call it. Since 0.1.0.
+/// NULL: no pointers.
+/// Errors: none.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_version_number() >= EQF_VERSION_NUMBER);
+/// ```
 #[unsafe(no_mangle)]
 pub extern "C" fn eqf_version_number() -> u32 {
     EQF_VERSION_NUMBER
@@ -29,7 +41,15 @@ pub extern "C" fn eqf_version_number() -> u32 {
 
 /// Version of the library as a static string, "major.minor.patch".
 ///
-/// Any thread may call it. Since 0.1.0.
+/// NULL: no pointers.
+/// Errors: none.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// printf("eqflow %s\n", eqf_version_string());
+/// ```
 #[unsafe(no_mangle)]
 pub extern "C" fn eqf_version_string() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -37,7 +57,15 @@ pub extern "C" fn eqf_version_string() -> *const c_char {
 
 /// Version of the binary interface: a program works with every library whose number is that of its header.
 ///
-/// Any thread may call it. Since 0.1.0.
+/// NULL: no pointers.
+/// Errors: none.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_abi() == EQF_ABI);
+/// ```
 #[unsafe(no_mangle)]
 pub extern "C" fn eqf_abi() -> u32 {
     EQF_ABI
@@ -45,9 +73,21 @@ pub extern "C" fn eqf_abi() -> u32 {
 
 /// 1 where the library has the named feature, else 0 (also for NULL and for names it has never heard of).
 ///
-/// Names: "f64", "f32" (precisions), "rk4", "dopri5" (integrators), "log_det_trace" (log-determinants),
-/// "log_prob_gradient" (eqf_log_prob() with a gradient), "model_file_1" (model files of version 1), "threads" (more
-/// than one in eqf_forward_threads() and its like). `name` is a terminated string. Any thread may call it. Since 0.1.0.
+/// `name` is a terminated string: "f64", "f32" (precisions), "rk4", "dopri5" (integrators), "log_det_trace",
+/// "log_det_jacobian" (log-determinants), "inverse_exact", "log_prob_gradient" (eqf_log_prob() with a gradient),
+/// "model_file_1" (model files of version 1), "metropolis", "independence" (Markov chains), "threads" (more than one
+/// in eqf_forward_threads() and its like).
+///
+/// NULL: name.
+/// Errors: none.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// size_t threads = eqf_has_feature("threads") ? 4 : 1;
+/// assert(threads >= 1);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_has_feature(name: *const c_char) -> i32 {
     if name.is_null() {

@@ -12,6 +12,7 @@
 mod compute;
 mod config;
 mod library;
+mod mcmc;
 mod memory;
 mod model;
 #[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
@@ -26,6 +27,7 @@ mod versioned;
 pub use compute::*;
 pub use config::*;
 pub use library::*;
+pub use mcmc::*;
 pub use model::*;
 pub use particles::*;
 pub use plan::*;

@@ -222,27 +222,45 @@ unsafe fn reals<'a>(
     Ok((Reals::Native(unsafe { input.slice() }), input.region))
 }
 
-/// Fills a model's structure: no arrays, EQF_BASIS_GAUSSIAN, eps 1e-6, EQF_ENCODING_NATIVE.
+/// Fills a model's structure: no arrays, EQF_BASIS_GAUSSIAN, eps 1e-6, EQF_ENCODING_NATIVE. It writes exactly `size`
+/// bytes.
 ///
-/// Call it as eqf_model_init(&model, sizeof model); it writes exactly that many bytes. Errors:
-/// EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size. Any thread may call it on a
-/// structure of its own. Since 0.1.0.
+/// NULL: nothing.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI for an impossible size.
+/// Threads: any thread may call it on a structure of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_model_init(&model, sizeof model) == EQF_OK);
+/// assert(model.eps == 1e-6);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_model_init(model: *mut eqf_model, size: usize) -> i32 {
     // SAFETY: `size` bytes by the documented contract.
     status_of(unsafe { versioned::initialize(model, size) })
 }
 
-/// Reads a model file of `len` bytes in place: the arrays of `model` (which eqf_model_init() has filled before)
-/// point into `bytes`, which must outlive their use.
+/// Reads a model file of `len` bytes in place: the arrays of `model` (which eqf_model_init() has filled before) point
+/// into `bytes`, which must outlive their use.
 ///
 /// Where `bytes` is not aligned for doubles, or the machine is big-endian, `encoding` becomes
 /// EQF_ENCODING_LITTLE_ENDIAN: eqf_plan_init() and eqf_model_write() take such a model, but its arrays must not be
-/// dereferenced. `bytes` and `model` must not be NULL; `diag` may be. Errors: EQF_ERROR_MODEL where the file is
-/// truncated, corrupt or inconsistent (diag names magic number, version, length, checksum, flags or the
-/// parameter), EQF_ERROR_SHAPE for sizes out of range, EQF_ERROR_NON_FINITE for a parameter, EQF_ERROR_NULL,
-/// EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI, EQF_ERROR_OVERLAP; `model` is untouched then. Any thread may call it. Since
-/// 0.1.0.
+/// dereferenced.
+///
+/// NULL: diag.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ABI, EQF_ERROR_OVERLAP; EQF_ERROR_MODEL where the file is
+/// truncated, corrupt or inconsistent (diag names magic number, version, length, checksum, flags or the parameter),
+/// EQF_ERROR_SHAPE for sizes out of range, EQF_ERROR_NON_FINITE for a parameter. `model` is untouched then.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// eqf_model_init(&model, sizeof model);
+/// assert(eqf_model_read(bytes, length, &model, &diag) == EQF_OK);
+/// assert(model.n_particles == 4 && model.dimension == 2);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_model_read(
     bytes: *const u8,
@@ -274,11 +292,22 @@ unsafe fn read(bytes: *const u8, len: usize, model: *mut eqf_model, diag: Diag) 
 
 /// Writes `model` as a model file (version 1, little-endian, with a checksum) to `bytes`, which has `len`.
 ///
-/// Where `needed` is not NULL the file's length is stored there, also when `bytes` is NULL (with `len` 0), which
-/// is how to ask for it, and that succeeds. `bytes`, `needed` and `diag` may be NULL. Errors: those of
-/// eqf_plan_extent() for the model; EQF_ERROR_WORKSPACE where `len` is too short (diag's value is the length),
-/// EQF_ERROR_NULL where both outputs are NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP; nothing is written then.
-/// Any thread may call it. Since 0.1.0.
+/// Where `needed` is not NULL the file's length is stored there, also when `bytes` is NULL, which is how to ask for
+/// it.
+///
+/// NULL: needed, diag; bytes where `len` is 0 and `needed` is not NULL.
+/// Errors: those of eqf_plan_extent() for the model; EQF_ERROR_NULL where both outputs are NULL, EQF_ERROR_WORKSPACE
+/// where `len` is too short (diag's value is the length), EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// size_t needed;
+/// assert(eqf_model_write(&model, NULL, 0, &needed, &diag) == EQF_OK);
+/// assert(needed <= sizeof file);
+/// assert(eqf_model_write(&model, file, sizeof file, NULL, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_model_write(
     model: *const eqf_model,

@@ -88,11 +88,21 @@ unsafe fn sample<R: Real>(
     Ok(())
 }
 
-/// Moves each sample to zero centre of mass (unweighted mean position) in place and stores what was removed.
+/// Moves each sample to zero centre of mass in place and stores what was removed.
 ///
-/// `x` is [n][N][D], `com` [n][D] or NULL; with `n` 0 both may be NULL. Errors: EQF_ERROR_SHAPE unless N >= 1 and
-/// D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP,
-/// EQF_ERROR_NON_FINITE; nothing is written then. Any thread may call it on arrays of its own. Since 0.1.0.
+/// Equation: com = 1/N sum over i of x_i; x_i becomes x_i - com.
+/// Shapes: `x` is [n][N][D], `com` is [n][D].
+/// Units: `com` in the unit of `x`.
+/// NULL: com; with `n` 0 also x.
+/// Errors: EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL,
+/// EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP, EQF_ERROR_NON_FINITE.
+/// Threads: any thread may call it on arrays of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_remove_com(n, 4, 2, x, com) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_remove_com(
     n: usize,
@@ -118,11 +128,21 @@ pub unsafe extern "C" fn eqf_remove_com_f32(
     status_of(unsafe { remove_com(n, [n_particles, dimension], x, com) })
 }
 
-/// Log-density of the prior, log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi): the standard normal on the subspace of
-/// zero centre of mass, with respect to the Lebesgue measure there. The centre of mass of `z` is ignored.
+/// Log-density of the prior: the standard normal on the subspace of zero centre of mass.
 ///
-/// `z` is [n][N][D], `log_prob` [n]; with `n` 0 both may be NULL. Errors and threads as eqf_remove_com(). Since
-/// 0.1.0.
+/// Equation: log_prob = -|z|^2/2 - (N-1) D/2 log(2 pi), with respect to the Lebesgue measure on that subspace; the
+/// centre of mass of `z` is ignored.
+/// Shapes: `z` is [n][N][D], `log_prob` is [n].
+/// Units: `log_prob` in nats.
+/// NULL: nothing; with `n` 0 z and log_prob.
+/// Errors: those of eqf_remove_com().
+/// Threads: any thread may call it on arrays of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_prior_log_prob(n, 4, 2, z, log_prob) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_prior_log_prob(
     n: usize,
@@ -148,10 +168,22 @@ pub unsafe extern "C" fn eqf_prior_log_prob_f32(
     status_of(unsafe { prior_log_prob(n, [n_particles, dimension], z, log_prob) })
 }
 
-/// Draws the samples first, first + 1, ..., first + n - 1 of a seed from the prior (see eqf_prior_log_prob()):
-/// those that eqf_sample() maps, with the same bits whatever `first`, `n` and the machine are.
+/// Draws the samples first, first + 1, ..., first + n - 1 of a seed from the prior: those that eqf_sample() maps,
+/// with the same bits whatever `first`, `n` and the machine are.
 ///
-/// `z` is [n][N][D]; with `n` 0 it may be NULL. Errors and threads as eqf_remove_com(). Since 0.1.0.
+/// Equation: z is normal with unit variance on the subspace of zero centre of mass (see eqf_prior_log_prob()).
+/// Shapes: `z` is [n][N][D].
+/// Units: `z` in the model's unit of length.
+/// NULL: nothing; with `n` 0 z.
+/// Errors: EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL,
+/// EQF_ERROR_ALIGNMENT.
+/// Threads: any thread may call it on arrays of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_prior_sample(1, 0, n, 4, 2, z) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_prior_sample(
     seed: u64,

@@ -7,6 +7,38 @@ use crate::error::{Argument, Error};
 use crate::flow::check_finite;
 use crate::lanes::Real;
 use crate::potential::{DoubleWell, LennardJones, Potential};
+use core::ffi::c_void;
+
+/// A potential of the caller's: writes the energies u(x) = E/kT of n configurations, and their gradients where `grad` is
+/// not NULL, and returns 0, or any other number where it fails.
+///
+/// `x` and `grad` are [n][N][D], `u` is [n]; no two overlap. `context` is what the caller has passed beside the function.
+/// It is called by the thread that calls the library, and must return (no longjmp, no exception). It may call the library,
+/// with a workspace of its own, and must not touch the arrays of the call that it serves but through its arguments.
+pub type eqf_potential_fn = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        n: usize,
+        n_particles: usize,
+        dimension: usize,
+        x: *const f64,
+        u: *mut f64,
+        grad: *mut f64,
+    ) -> i32,
+>;
+
+/// Single-precision twin of eqf_potential_fn.
+pub type eqf_potential_fn_f32 = Option<
+    unsafe extern "C" fn(
+        context: *mut c_void,
+        n: usize,
+        n_particles: usize,
+        dimension: usize,
+        x: *const f32,
+        u: *mut f32,
+        grad: *mut f32,
+    ) -> i32,
+>;
 
 /// Parameters of eqf_double_well(), for both precisions.
 #[repr(C)]
@@ -127,7 +159,17 @@ unsafe fn fill<T>(target: *mut T, value: T) -> Result<(), Error> {
 
 /// Fills in the parameters of the benchmark systems DW-2 and DW-4: a = 0, b = -4, c = 0.9, d0 = 4, tau = 1.
 ///
-/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT. Any thread may call it on a structure of its own. Since 0.1.0.
+/// NULL: nothing.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT.
+/// Threads: any thread may call it on a structure of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// eqf_double_well_params params;
+/// assert(eqf_double_well_dw4(&params) == EQF_OK);
+/// params.tau = 2.0; /* twice as hot */
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_double_well_dw4(params: *mut eqf_double_well_params) -> i32 {
     let DoubleWell { a, b, c, d0, tau } = DoubleWell::dw4();
@@ -135,10 +177,19 @@ pub unsafe extern "C" fn eqf_double_well_dw4(params: *mut eqf_double_well_params
     status_of(unsafe { fill(params, eqf_double_well_params { a, b, c, d0, tau }) })
 }
 
-/// Fills in the parameters of the benchmark system LJ-13: epsilon = 2, r_m = 1, oscillator = 1, tau = 1 (the
-/// energies of the paper's table 1 follow from epsilon = 2; the global minimum is -83.0896).
+/// Fills in the parameters of the benchmark system LJ-13: epsilon = 2, r_m = 1, oscillator = 1, tau = 1 (the energies
+/// of the paper's table 1 follow from epsilon = 2; the global minimum is -83.0896).
 ///
-/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT. Any thread may call it on a structure of its own. Since 0.1.0.
+/// NULL: nothing.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT.
+/// Threads: any thread may call it on a structure of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// eqf_lennard_jones_params params;
+/// assert(eqf_lennard_jones_lj13(&params) == EQF_OK && params.epsilon == 2.0);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_lennard_jones_lj13(params: *mut eqf_lennard_jones_params) -> i32 {
     let LennardJones { epsilon, r_m, oscillator, tau } = LennardJones::lj13();
@@ -146,14 +197,26 @@ pub unsafe extern "C" fn eqf_lennard_jones_lj13(params: *mut eqf_lennard_jones_p
     status_of(unsafe { fill(params, eqf_lennard_jones_params { epsilon, r_m, oscillator, tau }) })
 }
 
-/// Energies in units of kT, u = 1/(2 tau) sum over i != j of [ a (d_ij - d0) + b (d_ij - d0)^2 + c (d_ij - d0)^4 ],
-/// and their gradients.
+/// Energies of the pairwise double well, and their gradients.
 ///
-/// `x` is [n][N][D], `u` [n]; `grad` = du/dx is [n][N][D] or NULL; with `n` 0 the arrays may be NULL. Coincident
-/// particles exert no force on each other. Errors: EQF_ERROR_NON_FINITE and EQF_ERROR_ARGUMENT for the parameters,
-/// EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT,
-/// EQF_ERROR_OVERLAP, EQF_ERROR_NON_FINITE for `x`; nothing is written then. Any thread may call it with outputs
-/// of its own. Since 0.1.0.
+/// Coincident particles exert no force on each other.
+///
+/// Equation: u = 1/(2 tau) sum over i != j of [ a (d_ij - d0) + b (d_ij - d0)^2 + c (d_ij - d0)^4 ]. grad = du/dx.
+/// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+/// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+/// NULL: grad; with `n` 0 also x and u.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT; EQF_ERROR_NON_FINITE and EQF_ERROR_ARGUMENT for the parameters;
+/// EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE
+/// for `x`.
+/// Threads: any thread may call it with outputs of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// eqf_double_well_params params;
+/// eqf_double_well_dw4(&params);
+/// assert(eqf_double_well(&params, n, 4, 2, x, u, grad) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_double_well(
     params: *const eqf_double_well_params,
@@ -183,11 +246,27 @@ pub unsafe extern "C" fn eqf_double_well_f32(
     status_of(unsafe { double_well(params, Batch { n, n_particles, dimension, x, u, grad }) })
 }
 
-/// Energies in units of kT, u = epsilon/(2 tau) sum over i != j of [ (r_m/d_ij)^12 - 2 (r_m/d_ij)^6 ]
-/// + oscillator/(2 tau) sum over i of |x_i - centre of mass|^2, and their gradients.
+/// Energies of Lennard-Jones particles tethered to their centre of mass, and their gradients.
 ///
-/// Shapes, NULL pointers, errors and threads as eqf_double_well(). Coincident particles exert no force on each
-/// other, but their energy is infinite. Since 0.1.0.
+/// Coincident particles exert no force on each other, but their energy is infinite.
+///
+/// Equation: u = epsilon/(2 tau) sum over i != j of [ (r_m/d_ij)^12 - 2 (r_m/d_ij)^6 ] + oscillator/(2 tau) sum over
+/// i of |x_i - centre of mass|^2. grad = du/dx.
+/// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+/// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+/// NULL: grad; with `n` 0 also x and u.
+/// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT; EQF_ERROR_NON_FINITE and EQF_ERROR_ARGUMENT for the parameters;
+/// EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE
+/// for `x`.
+/// Threads: any thread may call it with outputs of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// eqf_lennard_jones_params params;
+/// eqf_lennard_jones_lj13(&params);
+/// assert(eqf_lennard_jones(&params, n, 4, 2, x, u, grad) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_lennard_jones(
     params: *const eqf_lennard_jones_params,
@@ -215,4 +294,102 @@ pub unsafe extern "C" fn eqf_lennard_jones_f32(
 ) -> i32 {
     // SAFETY: pointers and sizes by the documented contract.
     status_of(unsafe { lennard_jones(params, Batch { n, n_particles, dimension, x, u, grad }) })
+}
+
+/// eqf_double_well() as an eqf_potential_fn: `context` points to eqf_double_well_params, which are read only.
+///
+/// Equation: that of eqf_double_well().
+/// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+/// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+/// NULL: grad; with `n` 0 also x and u.
+/// Errors: those of eqf_double_well().
+/// Threads: any thread may call it with outputs of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// eqf_double_well_params params;
+/// eqf_double_well_dw4(&params);
+/// assert(eqf_double_well_potential(&params, n, 4, 2, x, u, NULL) == EQF_OK); /* or hand it to eqf_metropolis() */
+/// ```
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_double_well_potential(
+    context: *mut c_void,
+    n: usize,
+    n_particles: usize,
+    dimension: usize,
+    x: *const f64,
+    u: *mut f64,
+    grad: *mut f64,
+) -> i32 {
+    // SAFETY: pointers and sizes by the documented contract.
+    status_of(unsafe {
+        double_well(context.cast_const().cast(), Batch { n, n_particles, dimension, x, u, grad })
+    })
+}
+
+/// Single-precision twin of eqf_double_well_potential(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_double_well_potential_f32(
+    context: *mut c_void,
+    n: usize,
+    n_particles: usize,
+    dimension: usize,
+    x: *const f32,
+    u: *mut f32,
+    grad: *mut f32,
+) -> i32 {
+    // SAFETY: pointers and sizes by the documented contract.
+    status_of(unsafe {
+        double_well(context.cast_const().cast(), Batch { n, n_particles, dimension, x, u, grad })
+    })
+}
+
+/// eqf_lennard_jones() as an eqf_potential_fn: `context` points to eqf_lennard_jones_params, which are read only.
+///
+/// Equation: that of eqf_lennard_jones().
+/// Shapes: `x` and `grad` are [n][N][D], `u` is [n].
+/// Units: `u` in kT, `x` in the unit of the parameters, `grad` in kT a unit of length.
+/// NULL: grad; with `n` 0 also x and u.
+/// Errors: those of eqf_lennard_jones().
+/// Threads: any thread may call it with outputs of its own.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// eqf_lennard_jones_params params;
+/// eqf_lennard_jones_lj13(&params);
+/// assert(eqf_lennard_jones_potential(&params, n, 4, 2, x, u, NULL) == EQF_OK); /* or hand it to eqf_metropolis() */
+/// ```
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_lennard_jones_potential(
+    context: *mut c_void,
+    n: usize,
+    n_particles: usize,
+    dimension: usize,
+    x: *const f64,
+    u: *mut f64,
+    grad: *mut f64,
+) -> i32 {
+    // SAFETY: pointers and sizes by the documented contract.
+    status_of(unsafe {
+        lennard_jones(context.cast_const().cast(), Batch { n, n_particles, dimension, x, u, grad })
+    })
+}
+
+/// Single-precision twin of eqf_lennard_jones_potential(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_lennard_jones_potential_f32(
+    context: *mut c_void,
+    n: usize,
+    n_particles: usize,
+    dimension: usize,
+    x: *const f32,
+    u: *mut f32,
+    grad: *mut f32,
+) -> i32 {
+    // SAFETY: pointers and sizes by the documented contract.
+    status_of(unsafe {
+        lennard_jones(context.cast_const().cast(), Batch { n, n_particles, dimension, x, u, grad })
+    })
 }

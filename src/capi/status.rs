@@ -28,6 +28,8 @@ pub const EQF_ERROR_ABI: i32 = 9;
 pub const EQF_ERROR_OVERLAP: i32 = 10;
 /// An iteration reached its step limit before its tolerance.
 pub const EQF_ERROR_CONVERGENCE: i32 = 11;
+/// A function that the caller passed has returned a status of its own (diag's value).
+pub const EQF_ERROR_CALLBACK: i32 = 12;
 /// A defect of the library.
 pub const EQF_ERROR_INTERNAL: i32 = 255;
 
@@ -60,7 +62,7 @@ const fn terminated(text: &str) -> Text {
     padded
 }
 
-const STATUSES: [Status; 12] = [
+const STATUSES: [Status; 13] = [
     Status::Null,
     Status::Argument,
     Status::Shape,
@@ -72,6 +74,7 @@ const STATUSES: [Status; 12] = [
     Status::Abi,
     Status::Overlap,
     Status::Convergence,
+    Status::Callback,
     Status::Internal,
 ];
 
@@ -95,9 +98,19 @@ static ARGUMENT_TEXTS: [Text; Argument::ALL.len()] = {
     texts
 };
 
-/// What a status code means: a static English sentence without a full stop, never NULL.
+/// What a status code means: a static English sentence without a full stop, never NULL; "unknown status" for unknown
+/// codes.
 ///
-/// Unknown codes give "unknown status". Any thread may call it. Since 0.1.0.
+/// NULL: no pointers.
+/// Errors: none.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// int32_t status = eqf_forward(plan, n, NULL, x, log_det, work, work_len, NULL);
+/// assert(strcmp(eqf_status_string(status), "a required pointer is NULL") == 0);
+/// ```
 #[unsafe(no_mangle)]
 pub extern "C" fn eqf_status_string(status: i32) -> *const c_char {
     if status == EQF_OK {
@@ -107,10 +120,19 @@ pub extern "C" fn eqf_status_string(status: i32) -> *const c_char {
     known.map_or(c"unknown status".as_ptr(), |text| text.as_ptr().cast())
 }
 
-/// Name of the argument, or field of one, with the number that eqf_diag carries, as the documentation spells it:
-/// a static string, never NULL.
+/// Name of the argument, or field of one, with the number that eqf_diag carries, as the documentation spells it: a
+/// static string, never NULL; "unknown argument" for unknown numbers.
 ///
-/// Unknown numbers give "unknown argument". Any thread may call it. Since 0.1.0.
+/// NULL: no pointers.
+/// Errors: none.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_forward(plan, n, NULL, x, log_det, work, work_len, &diag) == EQF_ERROR_NULL);
+/// assert(strcmp(eqf_argument_string(diag.argument), "z") == 0);
+/// ```
 #[unsafe(no_mangle)]
 pub extern "C" fn eqf_argument_string(argument: i32) -> *const c_char {
     let known = Argument::ALL.iter().position(|&a| a as i32 == argument).and_then(|i| ARGUMENT_TEXTS.get(i));
@@ -172,6 +194,7 @@ mod tests {
             EQF_ERROR_ABI,
             EQF_ERROR_OVERLAP,
             EQF_ERROR_CONVERGENCE,
+            EQF_ERROR_CALLBACK,
             EQF_ERROR_INTERNAL,
         ];
         for (status, code) in STATUSES.into_iter().zip(codes) {

@@ -7,16 +7,25 @@ use core::ffi::c_void;
 
 /// Says how much workspace any of the calls on `threads` threads takes for `n` samples (or fewer).
 ///
-/// `threads` is 1 to 1024; where eqf_has_feature("threads") is 0, it is 1. Each thread has a part of the workspace,
-/// which begins on a cache line of its own; with EQF_INTEGRATOR_RK4 no part grows beyond a few hundred samples. For one
-/// thread it is that of eqf_workspace_extent(). `plan` and `extent` must not be NULL. Errors: those of
-/// eqf_workspace_extent(); EQF_ERROR_ARGUMENT also for `threads`; EQF_ERROR_UNSUPPORTED for more threads than the
-/// library offers. Any thread may call it. Since 0.1.0.
+/// Each thread has a part of the workspace, which begins on a cache line of its own; with EQF_INTEGRATOR_RK4 no part
+/// grows beyond a few hundred samples. For one thread it is that of eqf_workspace_extent().
+///
+/// NULL: nothing.
+/// Errors: those of eqf_workspace_extent(); EQF_ERROR_ARGUMENT also unless `threads` is 1 to 1024;
+/// EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0.
+/// Threads: any thread may call it.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_workspace_extent_threads(plan, 1, n, &extent) == EQF_OK);
+/// assert(extent.size <= work_len);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_workspace_extent_threads(
     plan: *const eqf_plan,
-    n: usize,
     threads: usize,
+    n: usize,
     extent: *mut eqf_extent,
 ) -> i32 {
     // SAFETY: pointers by the documented contract.
@@ -27,25 +36,34 @@ pub unsafe extern "C" fn eqf_workspace_extent_threads(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_workspace_extent_threads_f32(
     plan: *const eqf_plan_f32,
-    n: usize,
     threads: usize,
+    n: usize,
     extent: *mut eqf_extent,
 ) -> i32 {
     // SAFETY: pointers by the documented contract.
     status_of(unsafe { workspace_extent::<f32>(plan.cast(), n, threads, extent) })
 }
 
-/// eqf_forward() on `threads` threads: the same bits, whatever their number.
+/// eqf_forward() on `threads` threads: the same bits, whatever their number. The calling thread and at most `threads`
+/// - 1 others, which are started for the call (that takes memory from the system) and have ended when it returns:
+/// there is no pool, and nothing remains. What a thread that cannot be started would have computed, the others
+/// compute.
 ///
-/// The calling thread and at most `threads` - 1 others, which are started for the call (that takes memory from the
-/// system) and have ended when it returns: there is no pool, and nothing remains. What a thread that cannot be started
-/// would have computed, the others compute. `work` has the size and alignment of eqf_workspace_extent_threads(). A
-/// caller with threads of his own splits the batch himself instead, calls eqf_forward() for each part with a workspace
-/// of its own, and gets the same bits.
+/// Equation: that of eqf_forward().
+/// Shapes: those of eqf_forward(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+/// Units: those of eqf_forward().
+/// NULL: log_det, diag; with `n` 0 also z, x and work.
+/// Errors: those of eqf_forward(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+/// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+/// written an output.
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+/// calls eqf_forward() for each part of the batch instead, and gets the same bits.
+/// Since: 0.1.0.
+/// Example:
 ///
-/// `threads` is 1 to 1024 (EQF_ERROR_ARGUMENT); where eqf_has_feature("threads") is 0, more than 1 is
-/// EQF_ERROR_UNSUPPORTED. Otherwise, errors included, as eqf_forward(): indices are those of the whole batch, and on
-/// failure no thread has written an output. Since 0.1.0.
+/// ```c
+/// assert(eqf_forward_threads(plan, threads, n, z, x, log_det, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_forward_threads(
     plan: *const eqf_plan,
@@ -81,10 +99,23 @@ pub unsafe extern "C" fn eqf_forward_threads_f32(
     unsafe { report(diag, |diag| compute::forward(common, z, x, log_det, diag)) }
 }
 
-/// eqf_inverse() on `threads` threads: the same bits, whatever their number.
+/// eqf_inverse() on `threads` threads: the same bits, whatever their number. Threads as in eqf_forward_threads().
 ///
-/// Threads, workspace and errors as eqf_forward_threads(), also for a caller who splits the batch himself and calls
-/// eqf_inverse(); otherwise as eqf_inverse(). Since 0.1.0.
+/// Equation: that of eqf_inverse().
+/// Shapes: those of eqf_inverse(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+/// Units: those of eqf_inverse().
+/// NULL: log_det, diag; with `n` 0 also x, z and work.
+/// Errors: those of eqf_inverse(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+/// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+/// written an output.
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+/// calls eqf_inverse() for each part of the batch instead, and gets the same bits.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_inverse_threads(plan, threads, n, x, z, log_det, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_inverse_threads(
     plan: *const eqf_plan,
@@ -120,10 +151,23 @@ pub unsafe extern "C" fn eqf_inverse_threads_f32(
     unsafe { report(diag, |diag| compute::inverse(common, x, z, log_det, diag)) }
 }
 
-/// eqf_log_prob() on `threads` threads: the same bits, whatever their number.
+/// eqf_log_prob() on `threads` threads: the same bits, whatever their number. Threads as in eqf_forward_threads().
 ///
-/// Threads, workspace and errors as eqf_forward_threads(), also for a caller who splits the batch himself and calls
-/// eqf_log_prob(); otherwise as eqf_log_prob(). Since 0.1.0.
+/// Equation: that of eqf_log_prob().
+/// Shapes: those of eqf_log_prob(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+/// Units: those of eqf_log_prob().
+/// NULL: grad, diag; with `n` 0 also x, log_prob and work.
+/// Errors: those of eqf_log_prob(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+/// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+/// written an output.
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+/// calls eqf_log_prob() for each part of the batch instead, and gets the same bits.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_log_prob_threads(plan, threads, n, x, log_prob, grad, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_log_prob_threads(
     plan: *const eqf_plan,
@@ -159,10 +203,23 @@ pub unsafe extern "C" fn eqf_log_prob_threads_f32(
     unsafe { report(diag, |diag| compute::log_prob(common, x, log_prob, grad, diag)) }
 }
 
-/// eqf_sample() on `threads` threads: the same bits, whatever their number.
+/// eqf_sample() on `threads` threads: the same bits, whatever their number. Threads as in eqf_forward_threads().
 ///
-/// Threads, workspace and errors as eqf_forward_threads(); a caller who splits the batch himself calls eqf_sample()
-/// with each part's own `first` and gets the same bits. Otherwise as eqf_sample(). Since 0.1.0.
+/// Equation: that of eqf_sample().
+/// Shapes: those of eqf_sample(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
+/// Units: those of eqf_sample().
+/// NULL: log_prob, diag; with `n` 0 also x and work.
+/// Errors: those of eqf_sample(), with indices of the whole batch; EQF_ERROR_ARGUMENT also unless `threads` is 1 to
+/// 1024; EQF_ERROR_UNSUPPORTED for more than 1 where eqf_has_feature("threads") is 0. On failure no thread has
+/// written an output.
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own; a caller with threads of his own
+/// calls eqf_sample() for each part of the batch instead, and gets the same bits.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// assert(eqf_sample_threads(plan, threads, 1, 0, n, x, log_prob, work, work_len, &diag) == EQF_OK);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eqf_sample_threads(
     plan: *const eqf_plan,

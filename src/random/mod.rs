@@ -4,7 +4,7 @@ mod normal;
 mod stream;
 
 pub use normal::Normals;
-pub use stream::{Purpose, Stream};
+pub use stream::{Purpose, Stream, step_seed};
 
 use crate::field::Shape;
 use crate::lanes::Real;

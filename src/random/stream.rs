@@ -75,6 +75,11 @@ impl Stream {
     }
 }
 
+/// The seed of step `step` of a run with this seed: another for every step, and as good as any other seed.
+pub fn step_seed(seed: u64, step: u64) -> u64 {
+    mix(mix(step) ^ seed)
+}
+
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The output function of SplitMix64 (Steele, Lea, Flood 2014), a bijection of the 64-bit words.
@@ -104,6 +109,24 @@ mod tests {
         assert_ne!(base, first(1, Purpose::Chain, 0));
         assert_ne!(base, first(1, Purpose::Prior, 1));
         assert_ne!(base, first(2, Purpose::Prior, 0));
+    }
+
+    #[test]
+    fn steps_of_a_chain_are_uncorrelated_and_none_has_the_numbers_of_the_run() {
+        let n = 20_000;
+        let unit = |step, chain| Stream::new(step_seed(3, step), Purpose::Chain, chain).next_unit() - 0.5;
+        let (mut mean, mut next_step, mut next_chain) = (0.0, 0.0, 0.0);
+        for step in 0..n {
+            mean += unit(step, 5);
+            next_step += unit(step, 5) * unit(step + 1, 5);
+            next_chain += unit(step, 5) * unit(step, 6);
+            assert_ne!(step_seed(3, step), 3);
+        }
+        let scale = (n as f64).sqrt();
+        assert!(mean.abs() / scale < 3.0 * (1.0 / 12.0_f64).sqrt());
+        for correlation in [next_step, next_chain] {
+            assert!(correlation.abs() / scale < 3.0 / 12.0);
+        }
     }
 
     #[test]

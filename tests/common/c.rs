@@ -40,10 +40,25 @@ pub fn library() -> &'static Path {
     LIBRARY.get_or_init(|| build("staticlib", "capi,panic-handler"))
 }
 
-/// The static library with threads, built once a test run.
-pub fn library_with_threads() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| build("staticlib-threads", "capi,parallel"))
+/// Where `packaging/install.sh` has installed the library with threads, built once a test run.
+pub fn prefix() -> &'static Path {
+    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let prefix = target.join("prefix");
+        succeed(
+            Command::new(root().join("packaging/install.sh"))
+                .arg(&prefix)
+                .args(["--no-default-features", "--features", "capi,parallel"])
+                .env("CARGO_TARGET_DIR", target.join("prefix-build")),
+        );
+        prefix
+    })
+}
+
+/// The static library with threads.
+pub fn library_with_threads() -> PathBuf {
+    prefix().join("lib/libeqflow.a")
 }
 
 /// Compiles a C program against the library without `std` and returns its path.

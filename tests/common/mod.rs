@@ -3,6 +3,7 @@
 
 pub mod c;
 pub mod cases;
+pub mod header;
 #[cfg(feature = "std")]
 pub mod differences;
 #[cfg(feature = "std")]

@@ -1,0 +1,15 @@
+# Versions 0.x are compatible within one x, later ones within one major version.
+set(PACKAGE_VERSION "0.1.0")
+string(REGEX MATCH "^(0\\.[0-9]+|[0-9]+)" _eqflow_series "${PACKAGE_VERSION}")
+string(REGEX MATCH "^(0\\.[0-9]+|[0-9]+)" _eqflow_wanted "${PACKAGE_FIND_VERSION}")
+if(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION OR
+   (PACKAGE_FIND_VERSION AND NOT _eqflow_series STREQUAL _eqflow_wanted AND NOT PACKAGE_FIND_VERSION STREQUAL "0"))
+    set(PACKAGE_VERSION_COMPATIBLE FALSE)
+else()
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+    if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+        set(PACKAGE_VERSION_EXACT TRUE)
+    endif()
+endif()
+unset(_eqflow_series)
+unset(_eqflow_wanted)

@@ -1,0 +1,41 @@
+# find_package(eqflow) gives the targets eqflow::eqflow (shared where there is a shared library, else static) and
+# eqflow::static. The files lie in <prefix>/lib/cmake/eqflow or <prefix>/share/cmake/eqflow; the prefix may be moved.
+include(CMakeFindDependencyMacro)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_dependency(Threads)
+
+get_filename_component(_eqflow_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
+set(_eqflow_places HINTS "${_eqflow_prefix}" PATH_SUFFIXES lib lib64 "lib/${CMAKE_LIBRARY_ARCHITECTURE}" NO_DEFAULT_PATH)
+find_library(eqflow_SHARED NAMES libeqflow.so libeqflow.dylib ${_eqflow_places})
+find_library(eqflow_STATIC NAMES libeqflow.a ${_eqflow_places})
+mark_as_advanced(eqflow_SHARED eqflow_STATIC)
+
+foreach(_eqflow_kind SHARED STATIC)
+    string(TOLOWER "${_eqflow_kind}" _eqflow_target)
+    if(eqflow_${_eqflow_kind} AND NOT TARGET eqflow::${_eqflow_target})
+        add_library(eqflow::${_eqflow_target} ${_eqflow_kind} IMPORTED)
+        set_target_properties(eqflow::${_eqflow_target} PROPERTIES
+            IMPORTED_LOCATION "${eqflow_${_eqflow_kind}}"
+            INTERFACE_INCLUDE_DIRECTORIES "${_eqflow_prefix}/include")
+    endif()
+endforeach()
+if(TARGET eqflow::static)
+    set_target_properties(eqflow::static PROPERTIES
+        INTERFACE_LINK_LIBRARIES "Threads::Threads;${CMAKE_DL_LIBS};$<$<NOT:$<PLATFORM_ID:Windows>>:m>")
+endif()
+if(TARGET eqflow::shared)
+    set(_eqflow_default eqflow::shared)
+elseif(TARGET eqflow::static)
+    set(_eqflow_default eqflow::static)
+else()
+    set(eqflow_FOUND FALSE)
+    set(eqflow_NOT_FOUND_MESSAGE "there is no libeqflow under ${_eqflow_prefix}")
+    return()
+endif()
+if(NOT TARGET eqflow::eqflow)
+    add_library(eqflow::eqflow INTERFACE IMPORTED)
+    set_target_properties(eqflow::eqflow PROPERTIES INTERFACE_LINK_LIBRARIES "${_eqflow_default}")
+endif()
+unset(_eqflow_prefix)
+unset(_eqflow_places)
+unset(_eqflow_default)

@@ -1,0 +1,112 @@
+//! Random-walk Metropolis.
+
+use super::chains::{Chains, Draws, energies_of, proposals_extent, take_blocks};
+use crate::error::{Argument, Error, Status};
+use crate::field::Shape;
+use crate::lanes::{Block, Lanes, Real};
+use crate::particles::remove_com;
+use crate::potential::Potential;
+use crate::random::Normals;
+
+/// One random-walk Metropolis step for the chains in the lanes of one vector.
+///
+/// Proposes x + `step_size` times a standard normal on the zero-CoM subspace (all particles at once) and
+/// accepts with probability min(1, exp(u(x) - u(x'))). `x` is `[N][D]`, `energy` its potential energy, both
+/// updated in place; lane i draws from `random[i]` (as many as there are lanes); `proposal` is scratch of x's
+/// length. Returns one in lanes that accepted and zero in the others; a NaN energy is never
+/// accepted. A chain must start at an energy that is neither NaN nor minus infinity: it could never leave.
+pub fn metropolis_step<V: Lanes>(
+    potential: &(impl Potential<V> + ?Sized),
+    shape: Shape,
+    step_size: V::Real,
+    x: &mut [V],
+    energy: &mut V,
+    random: &mut [Normals],
+    proposal: &mut [V],
+) -> V {
+    random_walk(shape, step_size, x, random, proposal);
+    let proposed = potential.energy(shape, proposal, None);
+    let change = proposed - *energy;
+    let allowed = V::from_fn(|i| V::Real::from_f64(-libm::log(random[i].next_unit())));
+    for (x, &proposal) in x.iter_mut().zip(&*proposal) {
+        *x = change.select_less(allowed, proposal, *x);
+    }
+    *energy = change.select_less(allowed, proposed, *energy);
+    change.select_less(allowed, V::constant(1.0), V::zero())
+}
+
+/// Writes x + `step_size` times a standard normal on the zero-CoM subspace to `proposal`.
+fn random_walk<V: Lanes>(
+    shape: Shape,
+    step_size: V::Real,
+    x: &[V],
+    random: &mut [Normals],
+    proposal: &mut [V],
+) {
+    for move_ in proposal.iter_mut() {
+        *move_ = V::from_fn(|i| V::Real::from_f64(random[i].next_normal()));
+    }
+    remove_com(shape, proposal, &mut [V::zero(); 3]);
+    for (proposal, &x) in proposal.iter_mut().zip(x) {
+        *proposal = x + V::splat(step_size) * *proposal;
+    }
+}
+
+/// Blocks of workspace that [`metropolis`] takes for `n` chains.
+///
+/// # Errors
+/// [`Status::Shape`] where the size overflows.
+pub fn metropolis_extent<R: Real>(shape: Shape, n: usize) -> Result<usize, Error> {
+    proposals_extent::<R>(n, shape.coordinates().saturating_add(1))
+}
+
+/// One random-walk Metropolis step of many chains: x' = x + `step_size` times a standard normal on the zero-CoM
+/// subspace, accepted with probability min(1, exp(u(x) - u(x'))).
+///
+/// `energies(x, u)` is called once: it writes u(x'), `[n]`, in units of kT, for proposals `[n][N][D]` of zero centre of
+/// mass. A proposal whose energy is not finite, or is not written, is refused. Cost besides it: (N D + 1) random numbers
+/// a chain.
+///
+/// # Errors
+/// [`Status::Shape`] for lengths, [`Status::NonFinite`] for `chains.x`, `chains.u` and the step size,
+/// [`Status::Argument`] for a step size that is not above 0, [`Status::Workspace`] (the value is what it takes), and what
+/// `energies` returns. No chain has changed then.
+pub fn metropolis<R: Real>(
+    shape: Shape,
+    step_size: R,
+    draws: Draws,
+    mut chains: Chains<'_, R>,
+    energies: impl FnOnce(&[R], &mut [R]) -> Result<(), Error>,
+    work: &mut [Block],
+) -> Result<(), Error> {
+    let n = chains.check(shape)?;
+    check_step_size(step_size)?;
+    if n == 0 {
+        return Ok(());
+    }
+    let (work, _) = take_blocks(work, metropolis_extent::<R>(shape, n)?)?;
+    let (proposals, rest) = Block::reals_mut::<R>(work).split_at_mut(n * shape.coordinates());
+    let proposed = &mut rest[..n];
+    let samples = chains.x.chunks_exact(shape.coordinates());
+    for (i, (x, proposal)) in samples.zip(proposals.chunks_exact_mut(shape.coordinates())).enumerate() {
+        let (_, mut normals) = draws.chain(i);
+        random_walk(shape, step_size, x, core::slice::from_mut(&mut normals), proposal);
+        // Rounding would let the centre of mass drift, step by step.
+        remove_com(shape, proposal, &mut [R::default(); 3]);
+    }
+    energies_of(energies, proposals, proposed)?;
+    for (i, (proposal, &u)) in proposals.chunks_exact(shape.coordinates()).zip(&*proposed).enumerate() {
+        let change = u.to_f64() - chains.u[i].to_f64();
+        chains.accept(i, &draws, change, proposal, u);
+    }
+    Ok(())
+}
+
+fn check_step_size<R: Real>(step_size: R) -> Result<(), Error> {
+    let status = match step_size.to_f64() {
+        value if !value.is_finite() => Status::NonFinite,
+        value if value <= 0.0 => Status::Argument,
+        _ => return Ok(()),
+    };
+    Err(Error::new(status, Argument::StepSize, step_size.to_f64()))
+}
