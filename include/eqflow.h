@@ -897,10 +897,10 @@ int32_t eqf_workspace_extent_threads_f32(const struct eqf_plan_f32 *plan,
                                          size_t n,
                                          struct eqf_extent *extent);
 
-// eqf_forward() on `threads` threads: the same bits, whatever their number. The calling thread and at most `threads`
-// - 1 others, which are started for the call (that takes memory from the system) and have ended when it returns:
-// there is no pool, and nothing remains. What a thread that cannot be started would have computed, the others
-// compute.
+// eqf_forward() on `threads` threads: the same bits, whatever their number. `threads` at most in all: the calling
+// thread and others, which are started for the call (that takes memory from the system) and have ended when it
+// returns: there is no pool, and nothing remains. What a thread that cannot be started would have computed, the
+// others compute.
 //
 // Equation: that of eqf_forward().
 // Shapes: those of eqf_forward(), but that `work` has the size and alignment of eqf_workspace_extent_threads().
