@@ -354,7 +354,8 @@ fn layout() -> String {
 fn the_layout_of_the_structures_is_the_committed_one_in_rust_and_in_c() {
     let (path, layout) = (root().join("ffi-tests/layout.txt"), layout());
     let fields = Header::load().structures.into_iter().flat_map(|structure| {
-        let names = std::iter::once(".".to_owned()).chain(structure.fields.into_iter().map(|field| field.name));
+        let names =
+            std::iter::once(".".to_owned()).chain(structure.fields.into_iter().map(|field| field.name));
         names.map(move |field| format!("{} {field}", structure.name)).collect::<Vec<_>>()
     });
     let listed = layout.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "));

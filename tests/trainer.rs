@@ -6,8 +6,8 @@ use eqflow::potential::Potential;
 use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use eqflow::train::{
-    AdamW, Check, CheckpointError, Group, KlGradient, Mixture, Parameters, Penalties, Schedule, TrainConfig,
-    TrainError, Trainer,
+    AdamW, Check, CheckpointError, Group, KlGradient, Mixture, Parameters, Penalties, Renyi, Schedule,
+    TrainConfig, TrainError, Trainer,
 };
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -99,6 +99,28 @@ fn a_stretched_normal_is_learned_from_its_energy_alone() {
         assert!(best.nll > floor - 3.0 * best.standard_error, "{gradient:?} {best:?} floor {floor}");
         assert!(best.nll < floor + 3.0 * best.standard_error + 0.01, "{gradient:?} {best:?} floor {floor}");
     }
+}
+
+/// Divergences of every order vanish at the target alone.
+#[test]
+fn a_stretched_normal_is_learned_by_renyi_divergence() {
+    let sigma = 1.5;
+    let (train, held_out) = (normal_samples(PAIR, sigma, 4000, 1), normal_samples(PAIR, sigma, 4000, 2));
+    let floor = (sigma * (2.0 * std::f64::consts::PI * std::f64::consts::E).sqrt()).ln();
+    let renyi = Renyi { order: 2.0, ramp: [0.0, 0.5] };
+    let settings = TrainConfig { renyi, average: 0.9, ..config(400) };
+    let mut trainer = Trainer::<f64>::new(settings, identity(PAIR), &train, &held_out).unwrap();
+    assert!(matches!(trainer.run(go_on), Err(TrainError::Config("renyi.order", _))));
+    let mut trainer = trainer.with_potential(Arc::new(Harmonic { sigma }));
+    assert!(trainer.run(go_on).unwrap().is_continue());
+    let (_, best) = trainer.best().unwrap();
+    assert!((best.nll - floor).abs() < 3.0 * best.standard_error + 0.01, "{best:?} floor {floor}");
+    // A sample that the target does not have.
+    let mut trainer =
+        Trainer::<f64>::new(TrainConfig { renyi, ..config(4) }, identity(PAIR), &train, &held_out)
+            .unwrap()
+            .with_potential(Arc::new(Harmonic { sigma: 0.0 }));
+    assert!(matches!(trainer.run(go_on), Err(TrainError::Config("train", _))));
 }
 
 #[test]
@@ -310,6 +332,8 @@ fn bad_configurations_and_data_are_named() {
     fails(&|c| c.average = 1.0, "average");
     fails(&|c| c.mixture.lambda = 1.5, "mixture.lambda");
     fails(&|c| c.mixture.ramp = [0.5, 0.4], "mixture.ramp");
+    fails(&|c| c.renyi.order = 2.5, "renyi.order");
+    fails(&|c| c.renyi.ramp = [0.0, 1.5], "renyi.ramp");
     fails(&|c| c.penalties.kinetic = -1.0, "penalties.kinetic");
     fails(&|c| c.penalties.step_error = f64::NAN, "penalties.step_error");
     fails(&|c| c.optimizer.clip_norm = 0.0, "optimizer.clip_norm");

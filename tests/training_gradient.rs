@@ -10,7 +10,7 @@ use eqflow::potential::{DoubleWell, LennardJones, Potential};
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use eqflow::train::{
     Batch, Discretisation, Group, KlGradient, LossGradient, Objective, Parameters, Penalties, Trainable,
-    loss_gradient,
+    loss_gradient, renyi_gradient,
 };
 
 const KEYS: [&str; 7] = ["W", "b", "a", "gamma", "gamma_t", "mu", "mu_t"];
@@ -124,16 +124,21 @@ fn reverse_kl_matches_jax_in_f32() {
     }
 }
 
+const UNEVEN: [f64; 9] = [0.0, 0.07, 0.21, 0.3, 0.48, 0.5, 0.71, 0.86, 1.0];
+const BOTH_PENALTIES: Penalties = Penalties { kinetic: 0.03, step_error: 7.0 };
+
 fn check_against_differences(golden: &Golden, objective: &Objective<'_, wide::f64x4>, samples: &str) {
-    let parameters = Parameters::from_model(&golden.model());
     let samples = golden.array(samples);
-    let nodes = [0.0, 0.07, 0.21, 0.3, 0.48, 0.5, 0.71, 0.86, 1.0];
-    let penalties = Penalties { kinetic: 0.03, step_error: 7.0 };
+    check_loss(golden, |p| loss::<f64>(p, &UNEVEN, objective, BOTH_PENALTIES, &samples));
+}
+
+fn check_loss(golden: &Golden, loss: impl Fn(&Parameters) -> LossGradient) {
+    let parameters = Parameters::from_model(&golden.model());
     let value = |p: &Parameters| {
-        let l = loss::<f64>(p, &nodes, objective, penalties, &samples);
+        let l = loss(p);
         l.objective + l.penalty
     };
-    let gradient = loss::<f64>(&parameters, &nodes, objective, penalties, &samples).gradient;
+    let gradient = loss(&parameters).gradient;
     let (m, l) = (parameters.n_radial(), parameters.n_time());
     // All coordinates together, then each group alone, so that no group hides behind a larger one.
     let everything = 0..gradient.len();
@@ -163,6 +168,42 @@ fn losses_with_both_penalties_match_central_differences_on_an_uneven_grid() {
             check_against_differences(&golden, &Objective::ReverseKl(&potential, KlGradient::Total), "kl.z");
         }
     }
+}
+
+/// Rényi's divergence, weights and all, with energies that spread the weights over some nats.
+#[test]
+fn renyi_divergences_match_central_differences() {
+    for golden in Golden::all() {
+        let samples = golden.array("ml.x");
+        let n = samples.len() / golden.shape.coordinates();
+        let energies: Vec<f64> = (0..n).map(|i| 3.0 * (1.7 * i as f64).sin()).collect();
+        let indices: Vec<usize> = (0..n).collect();
+        for order in [1.3, 2.0] {
+            check_loss(&golden, |p| {
+                let batch = Batch { samples: &samples, indices: &indices };
+                let discretisation = Discretisation::new(&UNEVEN).with_radial(RadialPath::Exact);
+                renyi_gradient::<f64>(p, &discretisation, (order, &energies), BOTH_PENALTIES, batch).unwrap()
+            });
+        }
+    }
+}
+
+/// At order 2 it is the logarithm of the mean weight of samples from the target, by hand.
+#[test]
+fn renyi_divergences_are_means_of_weights() {
+    let golden = Golden::load("dw4_normalized");
+    let parameters = Parameters::from_model(&golden.model());
+    let (samples, log_prob) = (golden.array("density.x"), golden.array("density.log_prob"));
+    let energies: Vec<f64> = (0..log_prob.len()).map(|i| i as f64 / 4.0 + 5.0).collect();
+    let indices: Vec<usize> = (0..log_prob.len()).collect();
+    let weights = energies.iter().zip(&log_prob).map(|(u, log_prob)| (-u - log_prob).exp());
+    let want = (weights.sum::<f64>() / log_prob.len() as f64).ln();
+    let batch = Batch { samples: &samples, indices: &indices };
+    let nodes = uniform_grid(20);
+    let discretisation = Discretisation::new(&nodes).with_radial(RadialPath::Exact);
+    let none = Penalties::default();
+    let found = renyi_gradient::<f64>(&parameters, &discretisation, (2.0, &energies), none, batch).unwrap();
+    assert!((found.objective - want).abs() < 1e-10, "{} {want}", found.objective);
 }
 
 /// Prior draws of the vectors' DW-4.

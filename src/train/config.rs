@@ -3,6 +3,7 @@
 use super::continuous::Continuous;
 use super::loss::{KlGradient, Penalties};
 use super::optimizer::{AdamW, Schedule};
+use super::renyi::Renyi;
 use crate::error::Error;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub struct TrainConfig {
     pub optimizer: AdamW,
     /// How much of the loss is the reverse Kullback-Leibler divergence.
     pub mixture: Mixture,
+    /// Whether the rest of the loss is Rényi's divergence instead of the negative log-likelihood.
+    pub renyi: Renyi,
     /// Penalties at the start; refusals double them.
     pub penalties: Penalties,
     /// How gradients are computed.
@@ -53,6 +56,7 @@ impl Default for TrainConfig {
             schedule: Schedule::Cosine { warm_up: 50, floor: 0.02 },
             optimizer: AdamW::new(),
             mixture: Mixture::default(),
+            renyi: Renyi::default(),
             penalties: Penalties { kinetic: 0.0, step_error: 3.0 },
             adjoint: Adjoint::Discrete,
             average: 0.0,
@@ -80,11 +84,14 @@ pub struct Mixture {
 impl Mixture {
     /// lambda at `iteration` (from 0) of `iterations`.
     pub fn at(&self, iteration: usize, iterations: usize) -> f64 {
-        let done = iteration as f64 / iterations.max(1) as f64;
-        let [from, to] = self.ramp;
-        let risen = if done >= to { 1.0 } else { ((done - from) / (to - from)).max(0.0) };
-        self.lambda * risen
+        self.lambda * risen(self.ramp, iteration, iterations)
     }
+}
+
+/// 0 before the ramp, 1 after it.
+pub(super) fn risen([from, to]: [f64; 2], iteration: usize, iterations: usize) -> f64 {
+    let done = iteration as f64 / iterations.max(1) as f64;
+    if done >= to { 1.0 } else { ((done - from) / (to - from)).max(0.0) }
 }
 
 /// How a gradient is computed.
@@ -146,7 +153,7 @@ impl TrainConfig {
     /// Checks ranges.
     pub(super) fn check_ranges(&self) -> Result<(), TrainError> {
         let not_negative = |v: f64| v.is_finite() && v >= 0.0;
-        let [from, to] = self.mixture.ramp;
+        let rises = |[from, to]: [f64; 2]| 0.0 <= from && from <= to && to <= 1.0;
         let (continuous, solver) = match self.adjoint {
             Adjoint::Discrete => (false, Continuous::default()),
             Adjoint::Continuous(solver) => (true, solver),
@@ -165,7 +172,9 @@ impl TrainConfig {
             (not_negative(self.least_bandwidth), "least_bandwidth", "must be finite and not negative"),
             ((0.0..1.0).contains(&self.average), "average", "must be at least 0 and below 1"),
             ((0.0..=1.0).contains(&self.mixture.lambda), "mixture.lambda", "must lie between 0 and 1"),
-            (0.0 <= from && from <= to && to <= 1.0, "mixture.ramp", "must be two fractions in rising order"),
+            (rises(self.mixture.ramp), "mixture.ramp", "must be two fractions in rising order"),
+            ((1.0..=2.0).contains(&self.renyi.order), "renyi.order", "must lie between 1 and 2"),
+            (rises(self.renyi.ramp), "renyi.ramp", "must be two fractions in rising order"),
             (self.penalties.kinetic >= 0.0, "penalties.kinetic", "must not be negative"),
             (self.penalties.step_error >= 0.0, "penalties.step_error", "must not be negative"),
             (
@@ -173,6 +182,7 @@ impl TrainConfig {
                 "penalties.step_error",
                 "is that of an RK4 grid: must be 0 with the continuous adjoint",
             ),
+            (!continuous || self.renyi.order <= 1.0, "renyi.order", "must be 1 with the continuous adjoint"),
             (not_negative(solver.rtol), "adjoint.rtol", "must be finite and not negative"),
             (
                 solver.atol.is_finite() && solver.atol >= f64::MIN_POSITIVE,

@@ -109,6 +109,16 @@ impl<'a> Discretisation<'a> {
         self
     }
 
+    /// A plan for this grid and a minibatch of so many samples.
+    pub(super) fn plan<R: Trainable>(
+        &self,
+        parameters: &Parameters,
+        samples: usize,
+    ) -> Result<Plan<R, Vec<Block>>, Error> {
+        let config = self.config(samples);
+        parameters.with_model(|model| Plan::allocate_on_grid(model, &config, self.nodes))
+    }
+
     fn config(&self, samples: usize) -> Config {
         let radial = match self.radial {
             // There, there again and back, at twice the price.
@@ -138,22 +148,35 @@ pub fn loss_gradient<R: Trainable>(
     penalties: Penalties,
     batch: Batch<'_, R>,
 ) -> Result<LossGradient, Error> {
-    let config = discretisation.config(batch.indices.len());
-    let nodes = discretisation.nodes;
-    let plan: Plan<R, Vec<Block>> =
-        parameters.with_model(|model| Plan::allocate_on_grid(model, &config, nodes))?;
+    let plan = discretisation.plan::<R>(parameters, batch.indices.len())?;
+    let weights = vec![1.0 / batch.indices.len().max(1) as f64; batch.indices.len()];
+    Ok(gradient_of_pieces(&plan, parameters, discretisation.nodes, objective, penalties, &weights, batch))
+}
+
+/// Loss and gradient where the objective is a sum with these weights, one a sample of the minibatch.
+pub(super) fn gradient_of_pieces<R: Trainable>(
+    plan: &Plan<R, Vec<Block>>,
+    parameters: &Parameters,
+    nodes: &[f64],
+    objective: &Objective<'_, R::Lanes>,
+    penalties: Penalties,
+    weights: &[f64],
+    batch: Batch<'_, R>,
+) -> LossGradient {
     let weight = 1.0 / batch.indices.len().max(1) as f64;
-    let pieces: Vec<&[usize]> = batch.indices.chunks(SAMPLES).collect();
+    let pieces: Vec<(&[usize], &[f64])> =
+        batch.indices.chunks(SAMPLES).zip(weights.chunks(SAMPLES)).collect();
     let results = map_indexed(pieces.len(), |i| {
-        let batch = Batch { samples: batch.samples, indices: pieces[i] };
-        R::integrate(Piece { plan: &plan, objective, penalties, weight, batch })
+        let (indices, weights) = pieces[i];
+        let batch = Batch { samples: batch.samples, indices };
+        R::integrate(Piece { plan, objective, penalties, weights, weight, batch })
     });
-    let total = Total::of::<R>(&plan, results);
+    let total = Total::of::<R>(plan, results);
     let stages = 4 * (nodes.len() - 1);
-    Ok(LossGradient {
+    LossGradient {
         objective: total.objective,
         penalty: total.penalty,
-        gradient: total.pull_back(parameters, &plan, nodes),
+        gradient: total.pull_back(parameters, plan, nodes),
         evaluations: Evaluations { forward: stages, backward: stages },
-    })
+    }
 }

@@ -33,6 +33,7 @@ mod piece;
 mod precision;
 mod pull_back;
 mod quadrature;
+mod renyi;
 mod trainer;
 
 pub use alignment::align;
@@ -50,4 +51,5 @@ pub use optimizer::{AdamW, Schedule};
 pub use pairing::{Pairing, Pairs, pairs};
 pub use parameters::{Group, Parameters};
 pub use precision::Trainable;
+pub use renyi::{Renyi, renyi_gradient};
 pub use trainer::{Progress, Trainer, Verdict};

@@ -16,7 +16,9 @@ pub struct Piece<'a, R: Precision> {
     pub plan: &'a Plan<R, Vec<Block>>,
     pub objective: &'a Objective<'a, R::Lanes>,
     pub penalties: Penalties,
-    /// Of each sample in the minibatch's mean.
+    /// Of each sample in the objective.
+    pub weights: &'a [f64],
+    /// Of any sample in the penalties' means.
     pub weight: f64,
     pub batch: Batch<'a, R>,
 }
@@ -104,11 +106,11 @@ impl<R: Precision> Piece<'_, R> {
         let mut field = TrainField { plan: self.plan, pairs, gaussians: &mut memory.gaussians, sink };
         self.load(&mut memory.x, coordinates);
         rk4::solve_taped(&mut field, grid, &mut memory.x, &mut memory.log_det, &mut memory.tape);
-        // Lanes beyond the last sample have no weight.
-        let weights: Vec<V> = (0..groups).map(|g| self.weights(g)).collect();
+        let weights: Vec<V> = (0..groups).map(|g| self.lanes(g, |i| self.weights[i])).collect();
         let objective =
             end_point(self.objective, shape, &memory.x, &memory.log_det, &weights, &mut memory.x_bar);
-        let penalties: Vec<Penalty<V>> = weights.iter().map(|&weight| self.penalty(weight)).collect();
+        let shares = (0..groups).map(|g| self.lanes(g, |_| self.weight));
+        let penalties: Vec<Penalty<V>> = shares.map(|weight| self.penalty(weight)).collect();
         for (bar, &weight) in memory.log_det_bar.iter_mut().zip(&weights) {
             *bar = -weight;
         }
@@ -131,9 +133,11 @@ impl<R: Precision> Piece<'_, R> {
         }
     }
 
-    fn weights<V: Lanes<Real = R>>(&self, group: usize) -> V {
+    /// Weights of a group's samples; lanes beyond the last sample have none.
+    fn lanes<V: Lanes<Real = R>>(&self, group: usize, weight: impl Fn(usize) -> f64) -> V {
         let count = self.batch.indices.len();
-        V::from_fn(|i| R::from_f64(if group * V::WIDTH + i < count { self.weight } else { 0.0 }))
+        let lane = |i| if i < count { weight(i) } else { 0.0 };
+        V::from_fn(|i| R::from_f64(lane(group * V::WIDTH + i)))
     }
 
     fn penalty<V: Lanes<Real = R>>(&self, weight: V) -> Penalty<V> {

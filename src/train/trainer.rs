@@ -7,6 +7,7 @@ use super::loss::{Batch, Discretisation, Evaluations, LossGradient, Objective, P
 use super::optimizer::AdamW;
 use super::parameters::Parameters;
 use super::precision::Trainable;
+use super::renyi::{energies, renyi_gradient};
 use crate::error::Error;
 use crate::field::Shape;
 use crate::lanes::Lanes;
@@ -93,7 +94,7 @@ impl<R: Trainable> fmt::Debug for SharedPotential<R> {
 ///
 /// Every [`super::Check::every`] iterations the held-out likelihood by the grid is compared with the converged one. If
 /// they agree, the parameters (their moving average, where the configuration asks for one) are certified, and kept if
-/// their converged NLL is the best so far. If not, they are thrown away: parameters and optimiser return to the last
+/// their converged NLL is the best so far (or Rényi's divergence is minimised). If not, they are thrown away: parameters and optimiser return to the last
 /// certified state and the penalties double.
 #[derive(Clone, Debug)]
 pub struct Trainer<R: Trainable> {
@@ -101,6 +102,8 @@ pub struct Trainer<R: Trainable> {
     pub(super) train: Vec<R>,
     pub(super) held_out: Vec<f64>,
     potential: Option<SharedPotential<R>>,
+    /// u of the training samples, where the loss asks for it.
+    energies: Vec<f64>,
     epoch: Option<(usize, Vec<usize>)>,
 }
 
@@ -136,7 +139,7 @@ impl<R: Trainable> Trainer<R> {
         Ok(trainer)
     }
 
-    /// Gives the trainer, new or resumed, the potential that [`super::Mixture`] needs. Where particles can overlap, wrap
+    /// Gives the trainer, new or resumed, the potential that [`super::Mixture`] and [`super::Renyi`] need. Where particles can overlap, wrap
     /// it in [`crate::potential::Softened`].
     #[must_use]
     pub fn with_potential(mut self, potential: Arc<dyn Potential<R::Lanes> + Send + Sync>) -> Self {
@@ -155,7 +158,14 @@ impl<R: Trainable> Trainer<R> {
             }
         }
         let train = train.iter().map(|&v| R::from_f64(v)).collect();
-        Ok(Trainer { state, train, held_out: held_out.to_vec(), potential: None, epoch: None })
+        Ok(Trainer {
+            state,
+            train,
+            held_out: held_out.to_vec(),
+            potential: None,
+            energies: Vec::new(),
+            epoch: None,
+        })
     }
 
     /// Trains to the last iteration, until the patience of [`super::Check`] ends, or until `progress` breaks; may be
@@ -167,9 +177,7 @@ impl<R: Trainable> Trainer<R> {
         &mut self,
         mut progress: impl FnMut(&Progress<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
-        if self.state.config.mixture.lambda > 0.0 && self.potential.is_none() {
-            return Err(TrainError::Config("mixture.lambda", "needs a potential"));
-        }
+        self.prepare_energies()?;
         while !self.state.finished() {
             let (loss, gradient_norm) = self.step()?;
             let State { config, iteration, .. } = &self.state;
@@ -196,6 +204,27 @@ impl<R: Trainable> Trainer<R> {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Checks that there is a potential where one is needed, and computes the samples' energies where they are.
+    fn prepare_energies(&mut self) -> Result<(), TrainError> {
+        let State { config, current, .. } = &self.state;
+        let renyi = config.renyi.order > 1.0;
+        match &self.potential {
+            None if config.mixture.lambda > 0.0 => {
+                Err(TrainError::Config("mixture.lambda", "needs a potential"))
+            }
+            None if renyi => Err(TrainError::Config("renyi.order", "needs a potential")),
+            Some(SharedPotential(potential)) if renyi && self.energies.is_empty() => {
+                let energies = energies::<R>(&**potential, current.parameters.shape(), &self.train);
+                if energies.iter().any(|u| !u.is_finite()) {
+                    return Err(TrainError::Config("train", "holds a sample whose energy is not finite"));
+                }
+                self.energies = energies;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// One minibatch and one step of the optimiser.
     fn step(&mut self) -> Result<(LossGradient, f64), TrainError> {
         let indices = self.minibatch();
@@ -218,7 +247,8 @@ impl<R: Trainable> Trainer<R> {
         Ok((loss, norm))
     }
 
-    /// (1 - lambda) NLL + lambda KL with penalties, each over a minibatch of its own.
+    /// (1 - lambda) NLL + lambda KL with penalties, each over a minibatch of its own; Rényi's divergence for the NLL
+    /// where its order is above 1.
     fn loss(&self, indices: &[usize]) -> Result<LossGradient, Error> {
         let State { config, iteration, .. } = &self.state;
         let lambda = config.mixture.at(*iteration, config.iterations);
@@ -230,7 +260,7 @@ impl<R: Trainable> Trainer<R> {
         };
         if lambda < 1.0 {
             let batch = Batch { samples: &self.train, indices };
-            loss.add(1.0 - lambda, &self.gradient(&Objective::MaximumLikelihood, batch)?);
+            loss.add(1.0 - lambda, &self.gradient_on_data(batch)?);
         }
         if let (true, Some(SharedPotential(potential))) = (lambda > 0.0, &self.potential) {
             let objective = Objective::ReverseKl(&**potential, config.mixture.gradient);
@@ -242,6 +272,18 @@ impl<R: Trainable> Trainer<R> {
     }
 
     /// An objective with penalties.
+    /// That of a minibatch of the training data.
+    fn gradient_on_data(&self, batch: Batch<'_, R>) -> Result<LossGradient, Error> {
+        let State { config, iteration, current, penalties, .. } = &self.state;
+        let order = config.renyi.at(*iteration, config.iterations);
+        if order <= 1.0 {
+            return self.gradient(&Objective::MaximumLikelihood, batch);
+        }
+        let nodes = jittered_grid(config, *iteration);
+        let (discretisation, renyi) = (Discretisation::new(&nodes), (order, &self.energies[..]));
+        renyi_gradient::<R>(&current.parameters, &discretisation, renyi, *penalties, batch)
+    }
+
     fn gradient(
         &self,
         objective: &Objective<'_, R::Lanes>,
@@ -299,10 +341,12 @@ impl<R: Trainable> Trainer<R> {
         let found = likelihood(candidate, &self.held_out, state.config.steps).ok();
         match found {
             Some(found) if found.gap().abs() <= state.config.check.gap_tolerance => {
-                state.since_best += 1;
-                if state.best.as_ref().is_none_or(|(_, best)| found.nll < best.nll) {
+                let improves = state.best.as_ref().is_none_or(|(_, best)| found.nll < best.nll);
+                state.since_best = if improves { 0 } else { state.since_best + 1 };
+                // What Rényi's divergence improves, the likelihood does not show.
+                let TrainConfig { renyi, iterations, .. } = state.config;
+                if improves || renyi.at(state.iteration, iterations) > 1.0 {
                     state.best = Some((candidate.clone(), found));
-                    state.since_best = 0;
                 }
                 state.certified = Some(state.current.clone());
                 state.record(Some(found), true);
@@ -323,7 +367,8 @@ impl<R: Trainable> Trainer<R> {
         state.penalties = doubled(state.penalties, state.config.adjoint);
     }
 
-    /// The certified parameters with the best converged held-out NLL.
+    /// The certified parameters with the best converged held-out NLL; the last certified ones where Rényi's divergence of
+    /// an order above 1 was minimised.
     ///
     /// # Errors
     /// [`TrainError::NotCertified`] where none passed.
