@@ -3,8 +3,7 @@
 use crate::csv::Csv;
 use crate::drawing::{BLUE, GREY, ORANGE, Plot, Series};
 use crate::lab::{Lab, Report, converged_samples};
-use crate::systems::DW4;
-use crate::training::GRID_STEPS;
+use crate::systems::{DW4, GRID_STEPS};
 use eqflow::sampling::{Histogram, ImportanceWeights, chain_mean, energies, independent_mean};
 use eqflow::train::likelihood;
 use std::error::Error;

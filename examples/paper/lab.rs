@@ -1,7 +1,7 @@
 //! What the experiments share: options, budgets, and flows that several of them look at.
 
-use crate::systems::{DW2, DW4};
-use crate::training::{Start, Task, Trained, train};
+use crate::systems::{DW2, DW4, Start};
+use crate::training::{Task, Trained, train};
 use eqflow::flow::{Block, Config, Plan};
 use eqflow::sampling::{FlowSamples, draw_samples};
 use std::cell::OnceCell;

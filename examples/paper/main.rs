@@ -20,6 +20,7 @@ mod fig7;
 mod lab;
 mod spread;
 mod states;
+#[path = "../shared/systems.rs"]
 mod systems;
 mod table1;
 mod training;

@@ -9,8 +9,8 @@ use crate::drawing::{BLUE, GREEN, ORANGE, Plot, Series};
 use crate::lab::{Lab, Report, converged_samples};
 use crate::spread::over_runs;
 use crate::states::{lowest_minimum, minima, perturbed, prior};
-use crate::systems::LJ13;
-use crate::training::{Start, Task, train};
+use crate::systems::{LJ13, Start};
+use crate::training::{Task, train};
 use eqflow::sampling::{ChainConfig, Estimate, Initial, State, sample_chains};
 use std::error::Error;
 

@@ -1,24 +1,9 @@
 //! Certified maximum-likelihood training.
 
-use crate::systems::System;
-use eqflow::train::{
-    Check, FlowMatching, Likelihood, Pairing, Parameters, TrainConfig, TrainError, Trainer, Verdict, fit,
-    pairs,
-};
+use crate::systems::{Start, System};
+use eqflow::train::{Check, Likelihood, Parameters, TrainConfig, TrainError, Trainer, Verdict};
 use std::error::Error;
 use std::ops::ControlFlow;
-
-/// RK4 steps of the training grid and of the grid likelihood.
-pub const GRID_STEPS: usize = 20;
-
-/// Where the weights start.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Start {
-    /// At zero: the flow is the identity.
-    Identity,
-    /// At the solution of flow matching, or at zero where that does not pass the trainer's check.
-    FlowMatching,
-}
 
 /// How a flow is trained.
 #[derive(Clone, Copy)]
@@ -55,13 +40,14 @@ pub fn train(
     held_out: &[f64],
     task: &Task,
 ) -> Result<Trained, Box<dyn Error>> {
-    let identity = system.functions();
-    let mut trainer = match task.start {
-        Start::Identity => trainer(system, identity, data, held_out, task)?,
-        Start::FlowMatching => match trainer(system, matched(system, data, task)?, data, held_out, task) {
-            Err(TrainError::Config("initial", _)) => trainer(system, identity, data, held_out, task)?,
-            outcome => outcome?,
-        },
+    let start = |start| -> Result<Trainer<f32>, TrainError> {
+        let initial = system.initial(start, data, task.seed)?;
+        Trainer::new(config(system, task), initial, data, held_out)
+    };
+    let mut trainer = match start(task.start) {
+        // What flow matching makes of few samples need not pass the trainer's check.
+        Err(TrainError::Config("initial", _)) => start(Start::Identity)?,
+        outcome => outcome?,
     };
     let _ = trainer.run(|_| ControlFlow::Continue(()))?;
     let last = trainer.parameters().clone();
@@ -74,32 +60,13 @@ pub fn train(
     })
 }
 
-fn trainer(
-    system: &System,
-    initial: Parameters,
-    data: &[f64],
-    held_out: &[f64],
-    task: &Task,
-) -> Result<Trainer<f32>, TrainError> {
-    Trainer::new(config(system, task), initial, data, held_out)
-}
-
-/// The weights of flow matching, with at least 2000 pairs.
-fn matched(system: &System, data: &[f64], task: &Task) -> Result<Parameters, TrainError> {
-    let samples = (data.len() / system.shape.coordinates()).max(1);
-    let pairing = Pairing { rounds: 2000_usize.div_ceil(samples), ..Pairing::new(task.seed) };
-    let pairs = pairs(system.shape, data, &pairing)?;
-    Ok(fit(&system.functions(), &pairs, FlowMatching::NODES, FlowMatching::REGULARISATION)?.parameters)
-}
-
 fn config(system: &System, task: &Task) -> TrainConfig {
+    let recipe = system.recipe();
     TrainConfig {
         iterations: task.iterations,
         learning_rate: task.learning_rate,
-        steps: GRID_STEPS,
-        least_bandwidth: system.least_bandwidth(),
-        check: Check { every: task.check_every, ..TrainConfig::default().check },
+        check: Check { every: task.check_every, ..recipe.check },
         seed: task.seed,
-        ..TrainConfig::default()
+        ..recipe
     }
 }

@@ -1,8 +1,8 @@
 //! Samples of the flow, their importance weights and what follows from them.
 
-use crate::{SHAPE, progress_bar};
+use super::progress_bar;
+use super::systems::System;
 use eqflow::flow::{Block, Config, Plan};
-use eqflow::potential::DoubleWell;
 use eqflow::sampling::{Estimate, ImportanceWeights, draw_samples, energies};
 use eqflow::train::Parameters;
 use std::error::Error;
@@ -26,6 +26,7 @@ pub struct Reweighted {
 
 /// Draws `n` samples with converged log-densities and reweights them to the Boltzmann distribution.
 pub fn sample_and_reweight(
+    system: &System,
     parameters: &Parameters,
     seed: u64,
     n: usize,
@@ -34,7 +35,7 @@ pub fn sample_and_reweight(
     let bar = progress_bar(n as u64, "sampling");
     let drawn = draw_samples(&plan, seed, n, &|done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    let energies = energies(&DoubleWell::<f64>::dw4(), SHAPE, &drawn.samples)?;
+    let energies = energies(&system.energy, system.shape, &drawn.samples)?;
     let weights = ImportanceWeights::from_densities(&energies, &drawn.log_probs)?;
     let bootstrap = weights.bootstrap(BOOTSTRAP_REPLICATES, seed)?;
     Ok(Reweighted {
