@@ -14,7 +14,9 @@ use boltzmann::systems::{DW4, Start};
 
 const JOB: Job = Job {
     system: &DW4,
+    functions: || DW4.functions(),
     start: Start::Identity,
+    recipe: |recipe| recipe,
     train: 20_000,
     test: 10_000,
     iterations: 8_000,

@@ -1,9 +1,11 @@
 //! Certified maximum-likelihood training.
 
-use crate::systems::{Start, System};
-use eqflow::train::{Check, Likelihood, Parameters, TrainConfig, TrainError, Trainer, Verdict};
+use crate::systems::{Start, System, initial};
+use eqflow::potential::Softened;
+use eqflow::train::{Check, Likelihood, Mixture, Parameters, TrainConfig, TrainError, Trainer, Verdict};
 use std::error::Error;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// How a flow is trained.
 #[derive(Clone, Copy)]
@@ -13,12 +15,24 @@ pub struct Task {
     /// Iterations between two comparisons with the held-out likelihood.
     pub check_every: usize,
     pub start: Start,
+    /// How much of the loss is the reverse Kullback-Leibler divergence to the Boltzmann distribution.
+    pub mixture: Mixture,
     pub seed: u64,
 }
 
+/// The energy from which on overlapping particles count less: both systems' samples lie below.
+const SOFT_ABOVE: f64 = 0.0;
+
 impl Task {
     pub fn new(seed: u64) -> Self {
-        Task { iterations: 1_000, learning_rate: 0.02, check_every: 200, start: Start::Identity, seed }
+        Task {
+            iterations: 1_000,
+            learning_rate: 0.02,
+            check_every: 200,
+            start: Start::Identity,
+            mixture: Mixture::default(),
+            seed,
+        }
     }
 }
 
@@ -26,7 +40,7 @@ impl Task {
 pub struct Trained {
     /// Those certified with the best converged likelihood of the held-out samples.
     pub parameters: Parameters,
-    /// As training left them.
+    /// As training left them: the last that were certified.
     pub last: Parameters,
     /// Of the held-out samples.
     pub likelihood: Likelihood,
@@ -41,8 +55,9 @@ pub fn train(
     task: &Task,
 ) -> Result<Trained, Box<dyn Error>> {
     let start = |start| -> Result<Trainer<f32>, TrainError> {
-        let initial = system.initial(start, data, task.seed)?;
-        Trainer::new(config(system, task), initial, data, held_out)
+        let initial = initial(system.functions(), start, data, task.seed)?;
+        let trainer = Trainer::new(config(system, task), initial, data, held_out)?;
+        Ok(trainer.with_potential(Arc::new(Softened { potential: system.energy, above: SOFT_ABOVE })))
     };
     let mut trainer = match start(task.start) {
         // What flow matching makes of few samples need not pass the trainer's check.
@@ -65,6 +80,7 @@ fn config(system: &System, task: &Task) -> TrainConfig {
     TrainConfig {
         iterations: task.iterations,
         learning_rate: task.learning_rate,
+        mixture: task.mixture,
         check: Check { every: task.check_every, ..recipe.check },
         seed: task.seed,
         ..recipe

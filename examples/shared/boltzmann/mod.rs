@@ -16,6 +16,7 @@ mod training;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use eqflow::io::save_model;
+use eqflow::train::{Parameters, TrainConfig};
 use std::error::Error;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -26,8 +27,11 @@ use systems::{GRID_STEPS, Start, System};
 /// A system and the size of its main job.
 pub struct Job {
     pub system: &'static System,
-    /// Where the weights start.
+    /// What the field is made of, and where its weights start.
+    pub functions: fn() -> Parameters,
     pub start: Start,
+    /// How training differs from that of the system's other flows.
+    pub recipe: fn(TrainConfig) -> TrainConfig,
     /// Defaults of the options.
     pub train: usize,
     pub test: usize,

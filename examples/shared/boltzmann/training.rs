@@ -1,6 +1,7 @@
 //! Certified maximum-likelihood training with progress, checkpoints and Ctrl-C.
 
 use super::data::Data;
+use super::systems::initial;
 use super::{Job, Options, progress_bar};
 use eqflow::io::write_atomically;
 use eqflow::train::{AdamW, Group, Parameters, Progress, TrainConfig, Trainer, Verdict};
@@ -41,8 +42,8 @@ pub fn train(
         Some(bytes) => Trainer::resume(bytes, train, held_out)?,
         None => {
             let Options { iterations, seed, .. } = *options;
-            let config = TrainConfig { iterations, seed, ..job.system.recipe() };
-            let initial = job.system.initial(job.start, train, seed)?;
+            let config = TrainConfig { iterations, seed, ..(job.recipe)(job.system.recipe()) };
+            let initial = initial((job.functions)(), job.start, train, seed)?;
             Trainer::new(config, initial, train, held_out)?
         }
     };
