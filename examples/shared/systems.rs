@@ -94,6 +94,13 @@ pub enum Energy {
     LennardJones,
 }
 
+impl Energy {
+    /// Whether the energy of overlapping particles knows no bounds.
+    pub fn has_walls(&self) -> bool {
+        matches!(self, Energy::LennardJones)
+    }
+}
+
 impl<V: Lanes> Potential<V> for Energy {
     fn energy(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V {
         match self {

@@ -22,6 +22,8 @@ pub struct Reweighted {
     pub mean_energy: Estimate,
     /// Without weights, for comparison.
     pub raw_mean_energy: f64,
+    /// The same where a few overlapping samples rule the mean.
+    pub raw_median_energy: f64,
 }
 
 /// Draws `n` samples with converged log-densities and reweights them to the Boltzmann distribution.
@@ -44,6 +46,13 @@ pub fn sample_and_reweight(
         log_z: bootstrap.log_z(),
         mean_energy: bootstrap.expectation(&energies)?,
         raw_mean_energy: energies.iter().sum::<f64>() / n as f64,
+        raw_median_energy: median(&energies),
         energies,
     })
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }

@@ -23,7 +23,12 @@ pub fn print(system: &System, data: &Data, test: &Likelihood, reweighted: &Rewei
     row("log Z", format!("{:.4}", reweighted.log_z), format!("{:.4}", system.log_z));
     let energy = format!("{:.4}", system.mean_energy);
     row("mean energy, reweighted", format!("{:.4}", reweighted.mean_energy), energy.clone());
-    row("mean energy, flow as it is", format!("{:.4}", reweighted.raw_mean_energy), energy.clone());
+    let (what, raw) = if system.energy.has_walls() {
+        ("median energy, flow as it is", reweighted.raw_median_energy)
+    } else {
+        ("mean energy, flow as it is", reweighted.raw_mean_energy)
+    };
+    row(what, format!("{raw:.4}"), energy.clone());
     row("mean energy, Metropolis test set", format!("{:.4}", data.mean_energy), energy);
 }
 
