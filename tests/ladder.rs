@@ -292,6 +292,15 @@ fn the_exact_inverse_undoes_the_flow() {
     round_trips::<f32>(1e-3, folded);
 }
 
+/// Thirteen particles that repel each other steeply, at the default number of steps.
+#[test]
+fn the_exact_inverse_undoes_the_trained_lj13_flow() {
+    let parameters = Parameters::trained_lj13();
+    for config in [exact(20), exact_trace(20)] {
+        round_trip(&parameters.name, &flow::<f64>(&parameters.model(), config), 1e-11, false);
+    }
+}
+
 /// Drawing and evaluating with one plan gives one density.
 #[test]
 fn log_densities_of_samples_are_those_of_the_draw() {

@@ -77,6 +77,31 @@ fn an_interrupted_run_resumes_to_the_same_numbers() {
     assert_eq!(resumed, uninterrupted);
 }
 
+/// The same program for LJ-13, in the profile that the tests are built in anyway.
+#[test]
+fn the_job_of_lj13_runs_from_data_to_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = |more: &[&str]| {
+        Command::new(env!("CARGO"))
+            .args(["run", "--all-features", "--quiet", "--example", "lj13", "--", "--out"])
+            .arg(folder.path())
+            .args(["--train", "20", "--test", "8", "--iterations", "10", "--samples", "50"])
+            .args(more)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap()
+    };
+    let printed = numbers(&job(&[]));
+    for words in ["LJ-13 Boltzmann generator", "> 16.908 +- 0.018", "-42.967 +- 0.018", "log Z"] {
+        assert!(printed.contains(words), "{words} in\n{printed}");
+    }
+    for name in FILES.map(|name| name.replace("dw4", "lj13")) {
+        assert!(!std::fs::read(folder.path().join(&name)).unwrap().is_empty(), "{name}");
+    }
+    let model = eqflow::io::ModelFile::open(folder.path().join("lj13.eqf")).unwrap();
+    assert_eq!((model.model().shape.particles, model.model().shape.dimension), (13, 3));
+}
+
 /// Where this build puts its artefacts.
 fn target_directory() -> String {
     std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into())

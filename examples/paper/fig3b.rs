@@ -7,7 +7,7 @@ use crate::csv::Csv;
 use crate::drawing::{BLUE, GREY, ORANGE, Plot, Series};
 use crate::dw2_exact::free_energies;
 use crate::lab::{Lab, Report, converged_samples};
-use crate::systems::DW2;
+use crate::systems::{DW2, GRID_STEPS};
 use crate::training::Trained;
 use eqflow::flow::{Block, Config, Plan};
 use eqflow::sampling::{Histogram, draw_samples, energies};
@@ -60,7 +60,7 @@ struct Bin {
 pub fn run(lab: &Lab) -> Result<Report, Box<dyn Error>> {
     let flow = lab.dw2()?;
     let test = DW2.equilibrium(lab.budget(20_000, 4_000), lab.seed_of(31))?;
-    let test = likelihood(&flow.parameters, &test.samples, crate::training::GRID_STEPS)?;
+    let test = likelihood(&flow.parameters, &test.samples, GRID_STEPS)?;
     let edges = Histogram::linear_edges(1.5, 7.0, 55)?;
     let plan: Plan<f64, Vec<Block>> =
         flow.parameters.with_model(|model| Plan::allocate(model, &Config::rk4(STEPS)))?;

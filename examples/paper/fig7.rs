@@ -8,8 +8,8 @@ use crate::drawing::{BLUE, Plot, Series};
 use crate::lab::{Lab, Report, converged_samples};
 use crate::spread::over_runs;
 use crate::states::{lowest_minimum, minima, perturbed, prior};
-use crate::systems::DW4;
-use crate::training::{Start, Task, train};
+use crate::systems::{DW4, Start};
+use crate::training::{Task, train};
 use eqflow::sampling::{Estimate, State};
 use std::error::Error;
 

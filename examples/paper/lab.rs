@@ -1,7 +1,7 @@
 //! What the experiments share: options, budgets, and flows that several of them look at.
 
-use crate::systems::{DW2, DW4};
-use crate::training::{Start, Task, Trained, train};
+use crate::systems::{DW2, DW4, Start};
+use crate::training::{Task, Trained, train};
 use eqflow::flow::{Block, Config, Plan};
 use eqflow::sampling::{FlowSamples, draw_samples};
 use std::cell::OnceCell;
@@ -60,16 +60,29 @@ impl Lab {
     /// The flow of DW-4, trained on equilibrium data.
     pub fn dw4(&self) -> Result<Rc<Trained>, Box<dyn Error>> {
         shared(&self.dw4, || {
-            let data = DW4.equilibrium(self.budget(20_000, 4_000), self.seed_of(11))?;
-            let held_out = DW4.equilibrium(self.budget(2_000, 1_000), self.seed_of(12))?;
-            let task = Task {
-                iterations: self.budget(8_000, 1_200),
-                start: Start::FlowMatching,
-                ..Task::new(self.seed_of(13))
-            };
-            train(&DW4, &data.samples, &held_out.samples, &task)
+            let Assignment { train_set, held_out, task } = self.dw4_assignment()?;
+            train(&DW4, &train_set, &held_out, &task)
         })
     }
+
+    /// What the flow of DW-4 is trained on.
+    pub fn dw4_assignment(&self) -> Result<Assignment, Box<dyn Error>> {
+        let train_set = DW4.equilibrium(self.budget(20_000, 4_000), self.seed_of(11))?.samples;
+        let held_out = DW4.equilibrium(self.budget(2_000, 1_000), self.seed_of(12))?.samples;
+        let task = Task {
+            iterations: self.budget(8_000, 1_200),
+            start: Start::FlowMatching,
+            ..Task::new(self.seed_of(13))
+        };
+        Ok(Assignment { train_set, held_out, task })
+    }
+}
+
+/// What a flow is trained and certified on (`[n][N][D]`), and how.
+pub struct Assignment {
+    pub train_set: Vec<f64>,
+    pub held_out: Vec<f64>,
+    pub task: Task,
 }
 
 fn shared(

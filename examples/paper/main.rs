@@ -16,11 +16,12 @@ mod fig3b;
 mod fig3c;
 mod fig4;
 mod fig5;
-mod fig6c;
+mod fig6;
 mod fig7;
 mod lab;
 mod spread;
 mod states;
+#[path = "../shared/systems.rs"]
 mod systems;
 mod table1;
 mod table2;
@@ -48,11 +49,12 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "fig3c", title: "cost of the divergence against N", run: fig3c::run },
     Experiment { name: "fig5-dw4", title: "likelihood against training samples, DW-4", run: fig5::dw4 },
     Experiment { name: "fig5-lj13", title: "likelihood against training samples, LJ-13", run: fig5::lj13 },
-    Experiment { name: "fig6c", title: "energies of DW-4, raw and reweighted", run: fig6c::run },
+    Experiment { name: "fig6c", title: "energies of DW-4, raw and reweighted", run: fig6::dw4 },
     Experiment { name: "fig7", title: "metastable states of DW-4 from one", run: fig7::run },
     Experiment { name: "table1", title: "metastable states of LJ-13", run: table1::run },
     Experiment { name: "fig4", title: "discrete against continuous adjoint, DW-4", run: fig4::run },
     Experiment { name: "table2", title: "likelihoods of kernel flows, DW-4 and LJ-13", run: table2::run },
+    Experiment { name: "fig10a", title: "energies of LJ-13, raw and reweighted", run: fig6::lj13 },
     Experiment { name: "fig11", title: "importance weights of DW-4", run: fig11::run },
 ];
 

@@ -1,24 +1,11 @@
 //! Certified maximum-likelihood training.
 
-use crate::systems::System;
-use eqflow::train::{
-    Check, FlowMatching, Likelihood, Pairing, Parameters, TrainConfig, TrainError, Trainer, Verdict, fit,
-    pairs,
-};
+use crate::systems::{Start, System, initial};
+use eqflow::potential::Softened;
+use eqflow::train::{Check, Likelihood, Mixture, Parameters, TrainConfig, TrainError, Trainer, Verdict};
 use std::error::Error;
 use std::ops::ControlFlow;
-
-/// RK4 steps of the training grid and of the grid likelihood.
-pub const GRID_STEPS: usize = 20;
-
-/// Where the weights start.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Start {
-    /// At zero: the flow is the identity.
-    Identity,
-    /// At the solution of flow matching, or at zero where that does not pass the trainer's check.
-    FlowMatching,
-}
+use std::sync::Arc;
 
 /// How a flow is trained.
 #[derive(Clone, Copy)]
@@ -28,12 +15,24 @@ pub struct Task {
     /// Iterations between two comparisons with the held-out likelihood.
     pub check_every: usize,
     pub start: Start,
+    /// How much of the loss is the reverse Kullback-Leibler divergence to the Boltzmann distribution.
+    pub mixture: Mixture,
     pub seed: u64,
 }
 
+/// The energy from which on overlapping particles count less: both systems' samples lie below.
+const SOFT_ABOVE: f64 = 0.0;
+
 impl Task {
     pub fn new(seed: u64) -> Self {
-        Task { iterations: 1_000, learning_rate: 0.02, check_every: 200, start: Start::Identity, seed }
+        Task {
+            iterations: 1_000,
+            learning_rate: 0.02,
+            check_every: 200,
+            start: Start::Identity,
+            mixture: Mixture::default(),
+            seed,
+        }
     }
 }
 
@@ -41,7 +40,7 @@ impl Task {
 pub struct Trained {
     /// Those certified with the best converged likelihood of the held-out samples.
     pub parameters: Parameters,
-    /// As training left them.
+    /// As training left them: the last that were certified.
     pub last: Parameters,
     /// Of the held-out samples.
     pub likelihood: Likelihood,
@@ -55,13 +54,15 @@ pub fn train(
     held_out: &[f64],
     task: &Task,
 ) -> Result<Trained, Box<dyn Error>> {
-    let identity = system.functions();
-    let mut trainer = match task.start {
-        Start::Identity => trainer(system, identity, data, held_out, task)?,
-        Start::FlowMatching => match trainer(system, matched(system, data, task)?, data, held_out, task) {
-            Err(TrainError::Config("initial", _)) => trainer(system, identity, data, held_out, task)?,
-            outcome => outcome?,
-        },
+    let start = |start| -> Result<Trainer<f32>, TrainError> {
+        let initial = initial(system.functions(), start, data, task.seed)?;
+        let trainer = Trainer::new(config(system, task), initial, data, held_out)?;
+        Ok(trainer.with_potential(Arc::new(Softened { potential: system.energy, above: SOFT_ABOVE })))
+    };
+    let mut trainer = match start(task.start) {
+        // What flow matching makes of few samples need not pass the trainer's check.
+        Err(TrainError::Config("initial", _)) => start(Start::Identity)?,
+        outcome => outcome?,
     };
     let _ = trainer.run(|_| ControlFlow::Continue(()))?;
     let last = trainer.parameters().clone();
@@ -74,33 +75,15 @@ pub fn train(
     })
 }
 
-fn trainer(
-    system: &System,
-    initial: Parameters,
-    data: &[f64],
-    held_out: &[f64],
-    task: &Task,
-) -> Result<Trainer<f32>, TrainError> {
-    Trainer::new(config(system, task), initial, data, held_out)
-}
-
-/// The weights of flow matching, with at least 2000 pairs.
-fn matched(system: &System, data: &[f64], task: &Task) -> Result<Parameters, TrainError> {
-    let samples = (data.len() / system.shape.coordinates()).max(1);
-    let pairing = Pairing { rounds: 2000_usize.div_ceil(samples), ..Pairing::new(task.seed) };
-    let pairs = pairs(system.shape, data, &pairing)?;
-    Ok(fit(&system.functions(), &pairs, FlowMatching::NODES, FlowMatching::REGULARISATION)?.parameters)
-}
-
 /// The recipe.
 pub fn config(system: &System, task: &Task) -> TrainConfig {
+    let recipe = system.recipe();
     TrainConfig {
         iterations: task.iterations,
         learning_rate: task.learning_rate,
-        steps: GRID_STEPS,
-        least_bandwidth: system.least_bandwidth(),
-        check: Check { every: task.check_every, ..TrainConfig::default().check },
+        mixture: task.mixture,
+        check: Check { every: task.check_every, ..recipe.check },
         seed: task.seed,
-        ..TrainConfig::default()
+        ..recipe
     }
 }

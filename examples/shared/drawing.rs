@@ -20,6 +20,8 @@ pub const ORANGE: RGBColor = RGBColor(214, 96, 30);
 pub const BLUE: RGBColor = RGBColor(28, 100, 178);
 /// A third thing to compare with.
 pub const GREEN: RGBColor = RGBColor(40, 140, 90);
+/// A fourth.
+pub const RED: RGBColor = RGBColor(186, 38, 92);
 
 type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 type DrawResult = Result<(), Box<dyn Error>>;

@@ -50,6 +50,12 @@ impl Parameters {
         Parameters::copy("trained", &ModelFile::open(path).unwrap().model())
     }
 
+    /// An LJ-13 model after training, as the main job writes it.
+    pub fn trained_lj13() -> Self {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/lj13-trained.eqf");
+        Parameters::copy("trained LJ-13", &ModelFile::open(path).unwrap().model())
+    }
+
     pub fn model(&self) -> Model<'_> {
         Model {
             basis: self.basis,

@@ -1,9 +1,9 @@
 //! Certified maximum-likelihood training with progress, checkpoints and Ctrl-C.
 
-use crate::data::Data;
-use crate::{Options, SHAPE, progress_bar};
+use super::data::Data;
+use super::systems::initial;
+use super::{Job, Options, progress_bar};
 use eqflow::io::write_atomically;
-use eqflow::radial::Basis;
 use eqflow::train::{AdamW, Group, Parameters, Progress, TrainConfig, Trainer, Verdict};
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -11,10 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Minibatches.
-pub const ITERATIONS: usize = 8_000;
-/// RK4 steps of the training grid and of the grid likelihood.
-pub const GRID_STEPS: usize = 20;
 /// The tenth part of the training samples, at most this many, is kept aside for certification.
 const MOST_HELD_OUT: usize = 2_000;
 
@@ -24,30 +20,11 @@ pub struct Trained {
     pub verdicts: Vec<Verdict>,
 }
 
-/// 50 radial and 10 time functions, normalised: 500 + 10 + 50 + 50 + 10 = 620 trained parameters.
-///
-/// At a = 0 the importances would never move: phi depends on their squares.
-fn initial() -> Parameters {
-    let mut parameters = Parameters::identity(Basis::Normalized, SHAPE, (50, 8.0, 0.5), (10, 0.3));
-    parameters.group_mut(Group::Importance).fill(0.1);
-    parameters
-}
-
-fn config(seed: u64, iterations: usize) -> TrainConfig {
-    TrainConfig {
-        iterations,
-        steps: GRID_STEPS,
-        // The means are 0.16 apart.
-        least_bandwidth: 0.1,
-        seed,
-        ..TrainConfig::default()
-    }
-}
-
 /// Trains to the end, or returns `None` when interrupted; the checkpoint is then at `checkpoint`.
 ///
 /// Starts from the checkpoint whose bytes are `resumed`, or afresh.
 pub fn train(
+    job: &Job,
     options: &Options,
     data: &Data,
     resumed: Option<&[u8]>,
@@ -59,11 +36,16 @@ pub fn train(
     ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))?;
 
     let held_out = (data.train.energies.len() / 10).clamp(1, MOST_HELD_OUT);
-    let split = data.train.samples.len() - held_out * SHAPE.coordinates();
+    let split = data.train.samples.len() - held_out * job.system.shape.coordinates();
     let (train, held_out) = data.train.samples.split_at(split);
     let mut trainer: Trainer<f32> = match resumed {
         Some(bytes) => Trainer::resume(bytes, train, held_out)?,
-        None => Trainer::new(config(options.seed, options.iterations), initial(), train, held_out)?,
+        None => {
+            let Options { iterations, seed, .. } = *options;
+            let config = TrainConfig { iterations, seed, ..(job.recipe)(job.system.recipe()) };
+            let initial = initial((job.functions)(), job.start, train, seed)?;
+            Trainer::new(config, initial, train, held_out)?
+        }
     };
 
     let bar = progress_bar(trainer.config().iterations as u64, "training");

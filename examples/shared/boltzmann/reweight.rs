@@ -1,8 +1,8 @@
 //! Samples of the flow, their importance weights and what follows from them.
 
-use crate::{SHAPE, progress_bar};
+use super::progress_bar;
+use super::systems::System;
 use eqflow::flow::{Block, Config, Plan};
-use eqflow::potential::DoubleWell;
 use eqflow::sampling::{Estimate, ImportanceWeights, draw_samples, energies};
 use eqflow::train::Parameters;
 use std::error::Error;
@@ -22,10 +22,13 @@ pub struct Reweighted {
     pub mean_energy: Estimate,
     /// Without weights, for comparison.
     pub raw_mean_energy: f64,
+    /// The same where a few overlapping samples rule the mean.
+    pub raw_median_energy: f64,
 }
 
 /// Draws `n` samples with converged log-densities and reweights them to the Boltzmann distribution.
 pub fn sample_and_reweight(
+    system: &System,
     parameters: &Parameters,
     seed: u64,
     n: usize,
@@ -34,7 +37,7 @@ pub fn sample_and_reweight(
     let bar = progress_bar(n as u64, "sampling");
     let drawn = draw_samples(&plan, seed, n, &|done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    let energies = energies(&DoubleWell::<f64>::dw4(), SHAPE, &drawn.samples)?;
+    let energies = energies(&system.energy, system.shape, &drawn.samples)?;
     let weights = ImportanceWeights::from_densities(&energies, &drawn.log_probs)?;
     let bootstrap = weights.bootstrap(BOOTSTRAP_REPLICATES, seed)?;
     Ok(Reweighted {
@@ -43,6 +46,13 @@ pub fn sample_and_reweight(
         log_z: bootstrap.log_z(),
         mean_energy: bootstrap.expectation(&energies)?,
         raw_mean_energy: energies.iter().sum::<f64>() / n as f64,
+        raw_median_energy: median(&energies),
         energies,
     })
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }
