@@ -408,12 +408,17 @@ fn doubled(penalties: Penalties, adjoint: Adjoint) -> Penalties {
     match adjoint {
         Adjoint::Discrete => Penalties {
             kinetic: 2.0 * kinetic,
-            step_error: (2.0 * step_error).max(SMALLEST_STEP_ERROR_PENALTY),
+            step_error: doubled_or(step_error, SMALLEST_STEP_ERROR_PENALTY),
         },
         Adjoint::Continuous(_) => {
-            Penalties { kinetic: (2.0 * kinetic).max(SMALLEST_KINETIC_PENALTY), step_error }
+            Penalties { kinetic: doubled_or(kinetic, SMALLEST_KINETIC_PENALTY), step_error }
         }
     }
+}
+
+/// Twice the penalty, or the smallest one where there is none.
+fn doubled_or(penalty: f64, smallest: f64) -> f64 {
+    if penalty > 0.0 { 2.0 * penalty } else { smallest }
 }
 
 /// [`continuous_loss_gradient`] of a minibatch in another precision.
@@ -567,6 +572,15 @@ mod tests {
             }
         }
         assert!(grids.windows(2).all(|pair| pair[0][1..5] != pair[1][1..5]));
+    }
+
+    #[test]
+    fn refusals_double_penalties_and_impose_one_where_there_is_none() {
+        let of = |step_error| {
+            doubled(Penalties { kinetic: 0.1, step_error }, Adjoint::Discrete)
+        };
+        assert_eq!((of(0.03).step_error, of(0.03).kinetic), (0.06, 0.2));
+        assert_eq!(of(0.0).step_error, SMALLEST_STEP_ERROR_PENALTY);
     }
 
     #[test]
