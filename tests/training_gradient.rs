@@ -155,7 +155,7 @@ fn check_against_differences(golden: &Golden, objective: &Objective<'_, wide::f6
     let parameters = Parameters::from_model(&golden.model());
     let samples = golden.array(samples);
     let nodes = [0.0, 0.07, 0.21, 0.3, 0.48, 0.5, 0.71, 0.86, 1.0];
-    let penalties = Penalties { kinetic: 0.03, step_error: 7.0 };
+    let penalties = Penalties { kinetic: 0.03, step_error: 7.0, jacobian: 0.2 };
     let value = |p: &Parameters| {
         let l = loss::<f64>(p, &nodes, objective, penalties, &samples);
         l.objective + l.penalty
@@ -181,7 +181,7 @@ fn check_against_differences(golden: &Golden, objective: &Objective<'_, wide::f6
 }
 
 #[test]
-fn losses_with_both_penalties_match_central_differences_on_an_uneven_grid() {
+fn losses_with_all_penalties_match_central_differences_on_an_uneven_grid() {
     for golden in Golden::all() {
         check_against_differences(&golden, &Objective::MaximumLikelihood, "ml.x");
         // Lennard-Jones energies of unrelaxed latent draws (3e7) leave no digits to a difference.
@@ -279,7 +279,7 @@ fn count_every_sample_once(radial: RadialPath) {
             &parameters,
             &Discretisation::new(&uniform_grid(20)).with_radial(radial),
             &Objective::MaximumLikelihood,
-            Penalties { kinetic: 0.1, step_error: 1.0 },
+            Penalties { kinetic: 0.1, step_error: 1.0, jacobian: 0.02 },
             batch,
         )
         .unwrap()
@@ -308,7 +308,7 @@ fn both_paths<R: Trainable>(
     let indices: Vec<usize> = (0..39).map(|i| i % n).collect();
     let mut nodes = uniform_grid(12);
     nodes[5] += 0.02;
-    let penalties = Penalties { kinetic: 0.1, step_error: 2.0 };
+    let penalties = Penalties { kinetic: 0.1, step_error: 2.0, jacobian: 0.05 };
     [RadialPath::Exact, RadialPath::Compiled].map(|radial| {
         let discretisation =
             Discretisation { table_tolerance: tolerance, ..Discretisation::new(&nodes).with_radial(radial) };

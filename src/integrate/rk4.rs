@@ -19,6 +19,20 @@ pub trait StageTranspose<V: Lanes>: StageField<V> {
     /// Writes to `x_bar` the gradient in `x` of `v_bar . v(x) + div_bar div v(x)`; shapes as in
     /// [`StageField::evaluate`].
     fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]);
+
+    /// As [`StageTranspose::transpose`] for a field with a running cost of its own, whose integral over time is part of
+    /// what [`adjoint`] differentiates: `share` is this stage's weight in the quadrature. A field without one leaves
+    /// this as it is.
+    fn transpose_with_cost(
+        &mut self,
+        (stage, _share): (usize, V),
+        x: &[V],
+        v_bar: &[V],
+        div_bar: &[V],
+        x_bar: &mut [V],
+    ) {
+        self.transpose(stage, x, v_bar, div_bar, x_bar);
+    }
 }
 
 /// Which way along the grid.
@@ -449,7 +463,9 @@ impl<V: Lanes> Bars<'_, V> {
             if let Some(weights) = weights {
                 self.add_penalty_cotangents(stages, s, h, weights);
             }
-            field.transpose(stage, stages.position(s), self.velocity_bar, self.div_bar, self.position_bar);
+            let stage = (stage, quadrature.magnitude());
+            let position = stages.position(s);
+            field.transpose_with_cost(stage, position, self.velocity_bar, self.div_bar, self.position_bar);
             add(self.sum, self.position_bar);
         }
         x_bar.copy_from_slice(self.sum);

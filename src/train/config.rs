@@ -50,7 +50,7 @@ impl Default for TrainConfig {
             schedule: Schedule::Cosine { warm_up: 50, floor: 0.02 },
             optimizer: AdamW::new(),
             mixture: Mixture::default(),
-            penalties: Penalties { kinetic: 0.0, step_error: 3.0 },
+            penalties: Penalties { step_error: 3.0, ..Penalties::default() },
             average: 0.0,
             steps: 20,
             grid_jitter: 0.9,
@@ -147,6 +147,7 @@ impl TrainConfig {
             (0.0 <= from && from <= to && to <= 1.0, "mixture.ramp", "must be two fractions in rising order"),
             (self.penalties.kinetic >= 0.0, "penalties.kinetic", "must not be negative"),
             (self.penalties.step_error >= 0.0, "penalties.step_error", "must not be negative"),
+            (not_negative(self.penalties.jacobian), "penalties.jacobian", "must be finite and not negative"),
             (self.optimizer.clip_norm > 0.0, "optimizer.clip_norm", "must be positive"),
             (self.optimizer.decay.iter().all(|&d| d >= 0.0), "optimizer.decay", "must not be negative"),
         ];

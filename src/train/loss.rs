@@ -38,6 +38,10 @@ pub struct Penalties {
     pub kinetic: f64,
     /// Of the sum of the squared RK4 step errors ([`crate::integrate::rk4::Penalty`]).
     pub step_error: f64,
+    /// Of the integral over time of |dv/dx|^2, the squared Frobenius norm of the velocity's Jacobian (Finlay et al. 2020,
+    /// who estimate it by Hutchinson's probes), in closed form ([`crate::field::JacobianNorm`]). Where it is 0 nothing
+    /// of it is computed.
+    pub jacobian: f64,
 }
 
 /// Samples `[n][N][D]` of which a minibatch takes those at `indices`.

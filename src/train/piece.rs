@@ -1,8 +1,8 @@
 //! The part of a minibatch that one thread integrates, there and back.
 
-use super::field::{Sink, TrainField, gaussian_extent};
+use super::field::{JacobianPenalty, Sink, TrainField, gaussian_extent};
 use super::loss::{Batch, KlGradient, Objective, Penalties};
-use crate::field::PairScratch;
+use crate::field::{PairScratch, norm_extent};
 use crate::flow::{Block, Plan, Precision};
 use crate::integrate::rk4::{self, AdjointScratch, Cotangents, Direction, Penalty, Stages, Tape};
 use crate::lanes::{Lanes, Real, Vectorized, gather};
@@ -41,7 +41,7 @@ impl<R: Precision> Vectorized<R> for Piece<'_, R> {
 
     fn run<V: Lanes<Real = R>>(self) -> PieceResult {
         let groups = self.batch.indices.len().div_ceil(V::WIDTH);
-        let mut memory = Memory::<V>::new(self.plan, groups);
+        let mut memory = Memory::<V>::new(self.plan, groups, self.penalties.jacobian > 0.0);
         let stages = 2 * self.plan.grid(Direction::Forward).steps() + 1;
         let mut sink = Sink::<V>::zeros(self.plan, stages);
         let (objective, penalty) = self.integrate(&mut memory, &mut sink);
@@ -66,16 +66,19 @@ struct Memory<V> {
     log_det: Vec<V>,
     log_det_bar: Vec<V>,
     penalty: Vec<V>,
+    /// Weights and values of the penalty on the Jacobian's norm, and its scratch; empty without it.
+    jacobian: [Vec<V>; 3],
     pairs: Vec<V>,
     gaussians: Vec<V>,
     integrator: Vec<V>,
 }
 
 impl<V: Lanes<Real: Precision>> Memory<V> {
-    fn new(plan: &Plan<V::Real, Vec<Block>>, groups: usize) -> Self {
+    fn new(plan: &Plan<V::Real, Vec<Block>>, groups: usize, jacobian: bool) -> Self {
         let (shape, steps) = (plan.shape(), plan.grid(Direction::Forward).steps());
         let coordinates = shape.coordinates();
         let zeros = |n: usize| vec![V::zero(); n];
+        let norm = [groups, groups, norm_extent::<V>(shape, groups)];
         Memory {
             x: zeros(groups * coordinates),
             x_bar: zeros(groups * coordinates),
@@ -83,6 +86,7 @@ impl<V: Lanes<Real: Precision>> Memory<V> {
             log_det: zeros(groups),
             log_det_bar: zeros(groups),
             penalty: zeros(groups),
+            jacobian: norm.map(|n| zeros(if jacobian { n } else { 0 })),
             pairs: zeros(PairScratch::<V>::extent(shape, groups)),
             gaussians: zeros(gaussian_extent(plan.kernel().mean.len())),
             integrator: zeros(AdjointScratch::<V>::extent(groups, coordinates)),
@@ -101,7 +105,8 @@ impl<R: Precision> Piece<'_, R> {
         };
         let grid = self.plan.grid(direction);
         let (pairs, _) = PairScratch::carve(shape, groups, &mut memory.pairs);
-        let mut field = TrainField { plan: self.plan, pairs, gaussians: &mut memory.gaussians, sink };
+        let gaussians = &mut memory.gaussians;
+        let mut field = TrainField { plan: self.plan, pairs, gaussians, sink, jacobian: None };
         self.load(&mut memory.x, coordinates);
         rk4::solve_taped(&mut field, grid, &mut memory.x, &mut memory.log_det, &mut memory.tape);
         // Lanes beyond the last sample have no weight.
@@ -118,8 +123,9 @@ impl<R: Precision> Piece<'_, R> {
         let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, &mut memory.integrator);
         let bar = Cotangents { x: &mut memory.x_bar, log_det: &memory.log_det_bar };
         let penalty = Some((&penalties[..], &mut memory.penalty[..]));
+        field.jacobian = self.jacobian_penalty(&weights, &mut memory.jacobian);
         rk4::adjoint(&mut field, grid, Tape::Stages(&mut memory.tape), bar, penalty, &mut scratch);
-        (objective, memory.penalty.iter().map(|&v| sum_lanes(v)).sum())
+        (objective, memory.penalty.iter().chain(&memory.jacobian[1]).map(|&v| sum_lanes(v)).sum())
     }
 
     /// Gathers the samples; lanes beyond the last one repeat it.
@@ -140,6 +146,16 @@ impl<R: Precision> Piece<'_, R> {
             kinetic: V::constant(self.penalties.kinetic) * weight,
             step_error: V::constant(self.penalties.step_error) * weight,
         }
+    }
+
+    fn jacobian_penalty<'m, V: Lanes<Real = R>>(
+        &self,
+        weights: &[V],
+        [scaled, values, scratch]: &'m mut [Vec<V>; 3],
+    ) -> Option<JacobianPenalty<'m, V>> {
+        let factor = V::constant(self.penalties.jacobian);
+        scaled.iter_mut().zip(weights).for_each(|(scaled, &weight)| *scaled = factor * weight);
+        (!scaled.is_empty()).then_some(JacobianPenalty { weights: scaled, values, scratch })
     }
 
     /// Adds the weighted score of the flow's density at `x` to `x_bar`; NaN where it cannot be had.

@@ -295,6 +295,7 @@ impl<R: Trainable> Trainer<R> {
             state.current = certified.clone();
         }
         state.penalties.kinetic *= 2.0;
+        state.penalties.jacobian *= 2.0;
         state.penalties.step_error = (2.0 * state.penalties.step_error).max(SMALLEST_STEP_ERROR_PENALTY);
     }
 
