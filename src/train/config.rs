@@ -2,6 +2,7 @@
 
 use super::loss::{KlGradient, Penalties};
 use super::optimizer::{AdamW, Schedule};
+use super::steps::StepControl;
 use crate::error::Error;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,10 @@ pub struct TrainConfig {
     /// Decay of the exponential moving average of the parameters that is checked and handed out, 0 (no average) to
     /// below 1. It begins as a plain mean.
     pub average: f64,
-    /// RK4 steps of the training grid and of the certificate's grid.
+    /// RK4 steps of the certificate's grid, and of the training grid where nothing asks for more.
     pub steps: usize,
+    /// Whether the training grid may take more.
+    pub step_control: Option<StepControl>,
     /// Each inner node of an iteration's grid moves by up to half this fraction of a step, 0 to 0.99: the
     /// optimiser cannot tune the field to one grid.
     pub grid_jitter: f64,
@@ -53,6 +56,7 @@ impl Default for TrainConfig {
             penalties: Penalties { step_error: 3.0, ..Penalties::default() },
             average: 0.0,
             steps: 20,
+            step_control: None,
             grid_jitter: 0.9,
             least_bandwidth: 0.0,
             check: Check { every: 500, gap_tolerance: 0.02, patience: 0 },
@@ -130,9 +134,12 @@ impl TrainConfig {
     pub(super) fn check_ranges(&self) -> Result<(), TrainError> {
         let not_negative = |v: f64| v.is_finite() && v >= 0.0;
         let [from, to] = self.mixture.ramp;
+        let control = self.step_control.unwrap_or(StepControl { tolerance: 1.0, most: self.steps });
         let rules = [
             (self.batch_size > 0, "batch_size", "must be at least 1"),
             (self.steps > 0 && self.steps <= 65_536, "steps", "must be 1 to 65536"),
+            (control.tolerance > 0.0, "step_control.tolerance", "must be positive"),
+            ((self.steps..=65_536).contains(&control.most), "step_control.most", "must be `steps` to 65536"),
             (self.check.every > 0, "check.every", "must be at least 1"),
             (self.check.gap_tolerance > 0.0, "check.gap_tolerance", "must be positive"),
             (

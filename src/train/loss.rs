@@ -60,6 +60,8 @@ pub struct LossGradient {
     pub objective: f64,
     /// Mean of the weighted penalties.
     pub penalty: f64,
+    /// Mean of the sum over steps of the squared step errors, without its weight ([`super::StepControl`]).
+    pub step_error: f64,
     /// Gradient of objective + penalty in the trained coordinates ([`super::Group::ALL`]).
     pub gradient: Vec<f64>,
 }
@@ -69,6 +71,7 @@ impl LossGradient {
     pub(super) fn add(&mut self, weight: f64, other: &LossGradient) {
         self.objective += weight * other.objective;
         self.penalty += weight * other.penalty;
+        self.step_error += weight * other.step_error;
         self.gradient.resize(other.gradient.len(), 0.0);
         for (sum, term) in self.gradient.iter_mut().zip(&other.gradient) {
             *sum += weight * term;
@@ -142,6 +145,7 @@ pub fn loss_gradient<R: Trainable>(
     Ok(LossGradient {
         objective: total.objective,
         penalty: total.penalty,
+        step_error: total.step_error,
         gradient: total.pull_back(parameters, &plan, nodes),
     })
 }

@@ -29,6 +29,7 @@ mod piece;
 mod precision;
 mod pull_back;
 mod quadrature;
+mod steps;
 mod trainer;
 
 pub use alignment::align;
@@ -43,4 +44,5 @@ pub use optimizer::{AdamW, Schedule};
 pub use pairing::{Pairing, Pairs, pairs};
 pub use parameters::{Group, Parameters};
 pub use precision::Trainable;
+pub use steps::StepControl;
 pub use trainer::{Progress, Trainer, Verdict};

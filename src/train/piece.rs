@@ -4,7 +4,9 @@ use super::field::{JacobianPenalty, Sink, TrainField, gaussian_extent};
 use super::loss::{Batch, KlGradient, Objective, Penalties};
 use crate::field::{PairScratch, norm_extent};
 use crate::flow::{Block, Plan, Precision};
-use crate::integrate::rk4::{self, AdjointScratch, Cotangents, Direction, Penalty, Stages, Tape};
+use crate::integrate::rk4::{
+    self, AdjointScratch, Cotangents, Direction, Penalty, PenaltyValue, Stages, Tape,
+};
 use crate::lanes::{Lanes, Real, Vectorized, gather};
 use crate::particles::{prior_gradient, prior_log_prob};
 
@@ -25,6 +27,7 @@ pub struct Piece<'a, R: Precision> {
 pub struct PieceResult {
     pub objective: f64,
     pub penalty: f64,
+    pub step_error: f64,
     pub gradient: PieceGradient,
 }
 
@@ -44,7 +47,7 @@ impl<R: Precision> Vectorized<R> for Piece<'_, R> {
         let mut memory = Memory::<V>::new(self.plan, groups, self.penalties.jacobian > 0.0);
         let stages = 2 * self.plan.grid(Direction::Forward).steps() + 1;
         let mut sink = Sink::<V>::zeros(self.plan, stages);
-        let (objective, penalty) = self.integrate(&mut memory, &mut sink);
+        let [objective, penalty, step_error] = self.integrate(&mut memory, &mut sink);
         let gradient = match sink {
             Sink::Tables(tables) => PieceGradient::Tables(tables),
             Sink::Collapsed(sums) => PieceGradient::Collapsed(
@@ -52,7 +55,7 @@ impl<R: Precision> Vectorized<R> for Piece<'_, R> {
                     .map(|values| values.into_iter().map(sum_lanes).collect()),
             ),
         };
-        PieceResult { objective, penalty, gradient }
+        PieceResult { objective, penalty, step_error, gradient }
     }
 }
 
@@ -65,7 +68,7 @@ struct Memory<V> {
     /// `[groups]` each.
     log_det: Vec<V>,
     log_det_bar: Vec<V>,
-    penalty: Vec<V>,
+    penalty: Vec<PenaltyValue<V>>,
     /// Weights and values of the penalty on the Jacobian's norm, and its scratch; empty without it.
     jacobian: [Vec<V>; 3],
     pairs: Vec<V>,
@@ -85,7 +88,7 @@ impl<V: Lanes<Real: Precision>> Memory<V> {
             tape: zeros(steps * Stages::<V>::extent(groups, coordinates)),
             log_det: zeros(groups),
             log_det_bar: zeros(groups),
-            penalty: zeros(groups),
+            penalty: vec![PenaltyValue { weighted: V::zero(), step_error: V::zero() }; groups],
             jacobian: norm.map(|n| zeros(if jacobian { n } else { 0 })),
             pairs: zeros(PairScratch::<V>::extent(shape, groups)),
             gaussians: zeros(gaussian_extent(plan.kernel().mean.len())),
@@ -95,8 +98,9 @@ impl<V: Lanes<Real: Precision>> Memory<V> {
 }
 
 impl<R: Precision> Piece<'_, R> {
-    /// Weighted sums of the objective and of the penalties; the parameters' cotangents go to the sink.
-    fn integrate<V: Lanes<Real = R>>(&self, memory: &mut Memory<V>, sink: &mut Sink<V>) -> (f64, f64) {
+    /// Weighted sums of the objective, of the penalties and of the squared step errors; the parameters' cotangents go to
+    /// the sink.
+    fn integrate<V: Lanes<Real = R>>(&self, memory: &mut Memory<V>, sink: &mut Sink<V>) -> [f64; 3] {
         let (shape, groups) = (self.plan.shape(), memory.log_det.len());
         let coordinates = shape.coordinates();
         let direction = match self.objective {
@@ -122,10 +126,13 @@ impl<R: Precision> Piece<'_, R> {
         }
         let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, &mut memory.integrator);
         let bar = Cotangents { x: &mut memory.x_bar, log_det: &memory.log_det_bar };
-        let penalty = Some((&penalties[..], &mut memory.penalty[..]));
+        let penalties = Some(rk4::Penalties { weights: &penalties, values: &mut memory.penalty });
         field.jacobian = self.jacobian_penalty(&weights, &mut memory.jacobian);
-        rk4::adjoint(&mut field, grid, Tape::Stages(&mut memory.tape), bar, penalty, &mut scratch);
-        (objective, memory.penalty.iter().chain(&memory.jacobian[1]).map(|&v| sum_lanes(v)).sum())
+        rk4::adjoint(&mut field, grid, Tape::Stages(&mut memory.tape), bar, penalties, &mut scratch);
+        let weighted = memory.penalty.iter().map(|value| value.weighted);
+        let penalty = weighted.chain(memory.jacobian[1].iter().copied()).map(sum_lanes).sum();
+        let errors = memory.penalty.iter().zip(&weights).map(|(value, &weight)| weight * value.step_error);
+        [objective, penalty, errors.map(sum_lanes).sum()]
     }
 
     /// Gathers the samples; lanes beyond the last one repeat it.

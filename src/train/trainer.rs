@@ -6,6 +6,7 @@ use super::loss::{Batch, Discretisation, LossGradient, Objective, Penalties, los
 use super::optimizer::AdamW;
 use super::parameters::Parameters;
 use super::precision::Trainable;
+use super::steps::GridSteps;
 use crate::error::Error;
 use crate::potential::Potential;
 use crate::random::{Normals, Purpose, Stream, prior_sample};
@@ -25,6 +26,9 @@ pub struct Verdict {
     pub certified: bool,
     /// Penalties in force up to this check.
     pub penalties: Penalties,
+    /// Steps of the training grid at this check ([`super::StepControl`]); the likelihood is that of
+    /// [`TrainConfig::steps`].
+    pub steps: usize,
 }
 
 /// What a callback sees after each iteration.
@@ -38,6 +42,10 @@ pub struct Progress<'a> {
     pub objective: f64,
     /// Minibatch penalty.
     pub penalty: f64,
+    /// The minibatch's estimate of its steps' errors, that of [`super::StepControl`].
+    pub step_error: f64,
+    /// Steps of the training grid in this iteration.
+    pub steps: usize,
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
     /// The check made after this iteration, if any.
@@ -66,6 +74,8 @@ struct Snapshot {
     optimizer: AdamW,
     /// The moving average and how many parameters have entered it.
     average: Option<(Parameters, usize)>,
+    /// What these parameters need.
+    grid: GridSteps,
 }
 
 /// A potential that threads can share.
@@ -89,7 +99,8 @@ impl<R: Trainable> fmt::Debug for SharedPotential<R> {
 /// Every [`super::Check::every`] iterations the held-out likelihood by the grid is compared with the converged one. If
 /// they agree, the parameters (their moving average, where the configuration asks for one) are certified, and kept if
 /// their converged NLL is the best so far. If not, they are thrown away: parameters and optimiser return to the last
-/// certified state and the penalties double.
+/// certified state and the penalties double. The grid is always that of [`TrainConfig::steps`], also where training took
+/// more ([`super::StepControl`]): a certificate is for those who run the flow.
 #[derive(Clone, Debug)]
 pub struct Trainer<R: Trainable> {
     pub(super) state: State,
@@ -113,9 +124,10 @@ impl<R: Trainable> Trainer<R> {
         config.check_ranges()?;
         initial.with_model(|model| model.check())?;
         let average = (config.average > 0.0).then(|| (initial.clone(), 0));
+        let (optimizer, grid) = (config.optimizer.clone(), GridSteps::new(config.steps));
         let state = State {
             iteration: 0,
-            current: Snapshot { parameters: initial, optimizer: config.optimizer.clone(), average },
+            current: Snapshot { parameters: initial, optimizer, average, grid },
             penalties: config.penalties,
             certified: None,
             best: None,
@@ -166,6 +178,7 @@ impl<R: Trainable> Trainer<R> {
             return Err(TrainError::Config("mixture.lambda", "needs a potential"));
         }
         while !self.state.finished() {
+            let steps = self.state.current.grid.count;
             let (loss, gradient_norm) = self.step()?;
             let State { config, iteration, .. } = &self.state;
             let due = iteration.is_multiple_of(config.check.every) || *iteration == config.iterations;
@@ -180,6 +193,8 @@ impl<R: Trainable> Trainer<R> {
                 iterations: self.state.config.iterations,
                 objective: loss.objective,
                 penalty: loss.penalty,
+                step_error: libm::sqrt(loss.step_error),
+                steps,
                 gradient_norm,
                 verdict: if due || diverged { self.state.verdicts.last() } else { None },
             };
@@ -197,6 +212,7 @@ impl<R: Trainable> Trainer<R> {
         let loss = self.loss(&indices).unwrap_or(LossGradient {
             objective: f64::NAN,
             penalty: 0.0,
+            step_error: f64::NAN,
             gradient: Vec::new(),
         });
         let State { config, iteration, current, .. } = &mut self.state;
@@ -208,20 +224,23 @@ impl<R: Trainable> Trainer<R> {
         let norm = current.optimizer.step(rate, &mut current.parameters, &loss.gradient);
         current.parameters.limit_bandwidths(config.least_bandwidth);
         current.add_to_average(config.average);
+        if let Some(control) = config.step_control {
+            current.grid.observe(control, config.steps, loss.step_error);
+        }
         Ok((loss, norm))
     }
 
     /// (1 - lambda) NLL + lambda KL with penalties, each over a minibatch of its own.
     fn loss(&self, indices: &[usize]) -> Result<LossGradient, Error> {
         let State { config, iteration, current, penalties, .. } = &self.state;
-        let nodes = jittered_grid(config, *iteration);
+        let nodes = jittered_grid(config, current.grid.count, *iteration);
         let gradient = |objective: &Objective<'_, R::Lanes>, samples: &[R], indices: &[usize]| {
             let discretisation = Discretisation::new(&nodes);
             let batch = Batch { samples, indices };
             loss_gradient::<R>(&current.parameters, &discretisation, objective, *penalties, batch)
         };
         let lambda = config.mixture.at(*iteration, config.iterations);
-        let mut loss = LossGradient { objective: 0.0, penalty: 0.0, gradient: Vec::new() };
+        let mut loss = LossGradient { objective: 0.0, penalty: 0.0, step_error: 0.0, gradient: Vec::new() };
         if lambda < 1.0 {
             loss.add(1.0 - lambda, &gradient(&Objective::MaximumLikelihood, &self.train, indices)?);
         }
@@ -338,8 +357,8 @@ impl State {
     }
 
     fn record(&mut self, likelihood: Option<Likelihood>, certified: bool) {
-        let (iteration, penalties) = (self.iteration, self.penalties);
-        self.verdicts.push(Verdict { iteration, likelihood, certified, penalties });
+        let (iteration, penalties, steps) = (self.iteration, self.penalties, self.current.grid.count);
+        self.verdicts.push(Verdict { iteration, likelihood, certified, penalties, steps });
     }
 }
 
@@ -362,9 +381,8 @@ impl Snapshot {
 }
 
 /// Nodes k/n with the inner ones moved at random.
-fn jittered_grid(config: &TrainConfig, iteration: usize) -> Vec<f64> {
+fn jittered_grid(config: &TrainConfig, n: usize, iteration: usize) -> Vec<f64> {
     let mut stream = Stream::new(config.seed, Purpose::TimeGrid, iteration as u64);
-    let n = config.steps;
     (0..=n)
         .map(|k| {
             let inner = k > 0 && k < n;
@@ -431,7 +449,7 @@ mod tests {
     #[test]
     fn grids_rise_from_zero_to_one_move_within_their_jitter_and_differ() {
         let config = trainer().state.config;
-        let grids: Vec<Vec<f64>> = (0..50).map(|i| jittered_grid(&config, i)).collect();
+        let grids: Vec<Vec<f64>> = (0..50).map(|i| jittered_grid(&config, 5, i)).collect();
         for grid in &grids {
             assert_eq!((grid.len(), grid[0], grid[5]), (6, 0.0, 1.0));
             for (k, node) in grid.iter().enumerate() {
