@@ -4,7 +4,9 @@ mod common;
 
 use common::Golden;
 use common::cases::{Flow, Rng, latent, narrow};
-use eqflow::field::{PairScratch, Shape, transpose, velocity_divergence};
+use eqflow::field::{
+    JacobianNorm, PairScratch, Shape, norm_extent, transpose, transpose_with, velocity_divergence,
+};
 use eqflow::flow::{Config, Integrator, Inverse, Precision};
 use eqflow::lanes::{Lanes, exp2_neg};
 use eqflow::potential::{DoubleWell, LennardJones, Potential};
@@ -241,7 +243,7 @@ impl<R: Precision> Parameters<R> {
         [phi, slope, curvature, phi_1, slope_1].concat()
     }
 
-    /// Velocity, divergence and their transpose at positions `x`.
+    /// Velocity, divergence and their transpose at positions `x`, then with the norm of the Jacobian.
     fn pairs<V: Lanes<Real = R>>(&self, shape: Shape, x: &[V]) -> Vec<V> {
         let m = self.arrays[0].len();
         let radial = Exact {
@@ -257,7 +259,20 @@ impl<R: Precision> Parameters<R> {
         transpose(shape, x, &v, &div, &mut x_bar, &mut scratch, |d, _, [phi, slope, curvature]| {
             radial.value_slope_curvature(d, phi, slope, curvature);
         });
-        [v, x_bar, div].concat()
+        let (mut norms, mut norm_x_bar) = (vec![V::zero()], x_bar.clone());
+        let norm_scratch = &mut vec![V::zero(); norm_extent::<V>(shape, 1)];
+        let mut norm = JacobianNorm {
+            radial,
+            weights: (&[V::constant(0.3)], V::constant(1.0)),
+            values: &mut norms,
+            scratch: norm_scratch,
+        };
+        let inputs = [x, &v[..]];
+        transpose_with(shape, inputs, &div, &mut norm_x_bar, &mut scratch, &mut norm, |d, _, outputs| {
+            let [phi, slope, curvature] = outputs;
+            radial.value_slope_curvature(d, phi, slope, curvature);
+        });
+        [v, x_bar, div, norms, norm_x_bar].concat()
     }
 }
 

@@ -38,7 +38,7 @@ fn config(iterations: usize) -> TrainConfig {
         learning_rate: 0.03,
         schedule: Schedule::Cosine { warm_up: 5, floor: 0.02 },
         optimizer,
-        penalties: Penalties { kinetic: 0.0, step_error: 1.0 },
+        penalties: Penalties { step_error: 1.0, ..Penalties::default() },
         steps: 8,
         grid_jitter: 0.5,
         check: Check { every: 20, gap_tolerance: 0.01, patience: 0 },
@@ -282,7 +282,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
     let with_threads = |n| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
         pool.install(|| {
-            let larger = TrainConfig { batch_size: 150, ..config(25) };
+            let penalties = Penalties { kinetic: 0.01, step_error: 1.0, jacobian: 0.01 };
+            let larger = TrainConfig { batch_size: 150, penalties, ..config(25) };
             let mut trainer = Trainer::<f32>::new(larger, identity(PAIR), &train, &held_out).unwrap();
             assert!(trainer.run(go_on).unwrap().is_continue());
             trainer.checkpoint()
@@ -336,6 +337,7 @@ fn bad_configurations_and_data_are_named() {
     fails(&|c| c.renyi.ramp = [0.0, 1.5], "renyi.ramp");
     fails(&|c| c.penalties.kinetic = -1.0, "penalties.kinetic");
     fails(&|c| c.penalties.step_error = f64::NAN, "penalties.step_error");
+    fails(&|c| c.penalties.jacobian = f64::INFINITY, "penalties.jacobian");
     fails(&|c| c.optimizer.clip_norm = 0.0, "optimizer.clip_norm");
     fails(&|c| c.optimizer.decay[2] = -0.1, "optimizer.decay");
     for (train, held_out, name) in [

@@ -125,11 +125,11 @@ fn reverse_kl_matches_jax_in_f32() {
 }
 
 const UNEVEN: [f64; 9] = [0.0, 0.07, 0.21, 0.3, 0.48, 0.5, 0.71, 0.86, 1.0];
-const BOTH_PENALTIES: Penalties = Penalties { kinetic: 0.03, step_error: 7.0 };
+const ALL_PENALTIES: Penalties = Penalties { kinetic: 0.03, step_error: 7.0, jacobian: 0.2 };
 
 fn check_against_differences(golden: &Golden, objective: &Objective<'_, wide::f64x4>, samples: &str) {
     let samples = golden.array(samples);
-    check_loss(golden, |p| loss::<f64>(p, &UNEVEN, objective, BOTH_PENALTIES, &samples));
+    check_loss(golden, |p| loss::<f64>(p, &UNEVEN, objective, ALL_PENALTIES, &samples));
 }
 
 fn check_loss(golden: &Golden, loss: impl Fn(&Parameters) -> LossGradient) {
@@ -159,7 +159,7 @@ fn check_loss(golden: &Golden, loss: impl Fn(&Parameters) -> LossGradient) {
 }
 
 #[test]
-fn losses_with_both_penalties_match_central_differences_on_an_uneven_grid() {
+fn losses_with_all_penalties_match_central_differences_on_an_uneven_grid() {
     for golden in Golden::all() {
         check_against_differences(&golden, &Objective::MaximumLikelihood, "ml.x");
         // Lennard-Jones energies of unrelaxed latent draws (3e7) leave no digits to a difference.
@@ -182,7 +182,7 @@ fn renyi_divergences_match_central_differences() {
             check_loss(&golden, |p| {
                 let batch = Batch { samples: &samples, indices: &indices };
                 let discretisation = Discretisation::new(&UNEVEN).with_radial(RadialPath::Exact);
-                renyi_gradient::<f64>(p, &discretisation, (order, &energies), BOTH_PENALTIES, batch).unwrap()
+                renyi_gradient::<f64>(p, &discretisation, (order, &energies), ALL_PENALTIES, batch).unwrap()
             });
         }
     }
@@ -293,7 +293,7 @@ fn count_every_sample_once(radial: RadialPath) {
             &parameters,
             &Discretisation::new(&uniform_grid(20)).with_radial(radial),
             &Objective::MaximumLikelihood,
-            Penalties { kinetic: 0.1, step_error: 1.0 },
+            Penalties { kinetic: 0.1, step_error: 1.0, jacobian: 0.02 },
             batch,
         )
         .unwrap()
@@ -322,7 +322,7 @@ fn both_paths<R: Trainable>(
     let indices: Vec<usize> = (0..39).map(|i| i % n).collect();
     let mut nodes = uniform_grid(12);
     nodes[5] += 0.02;
-    let penalties = Penalties { kinetic: 0.1, step_error: 2.0 };
+    let penalties = Penalties { kinetic: 0.1, step_error: 2.0, jacobian: 0.05 };
     [RadialPath::Exact, RadialPath::Compiled].map(|radial| {
         let discretisation =
             Discretisation { table_tolerance: tolerance, ..Discretisation::new(&nodes).with_radial(radial) };

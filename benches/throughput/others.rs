@@ -50,8 +50,9 @@ pub fn cases() -> Vec<Box<dyn Case>> {
             cases.push(plan_build::<f32>(system, basis, "f32"));
         }
         for (path, radial) in [("exact", RadialPath::Exact), ("auto", RadialPath::Auto { samples: 0 })] {
-            cases.push(training_step::<f64>(system, radial, format!("f64-{path}")));
-            cases.push(training_step::<f32>(system, radial, format!("f32-{path}")));
+            cases.push(training_step::<f64>(system, radial, 0.0, format!("f64-{path}")));
+            cases.push(training_step::<f64>(system, radial, 0.01, format!("f64-{path}-jacobian")));
+            cases.push(training_step::<f32>(system, radial, 0.0, format!("f32-{path}")));
         }
     }
     for system in [LJ13, LJ55] {
@@ -88,8 +89,13 @@ fn plan_build<R: Precision>(system: System, basis: Basis, precision: &str) -> Bo
     })
 }
 
-/// Loss and exact gradient of a minibatch of 64 on one thread.
-fn training_step<R: Trainable>(system: System, radial: RadialPath, variant: String) -> Box<dyn Case> {
+/// Loss and exact gradient of a minibatch of 64 on one thread, with this weight on the Jacobian's norm.
+fn training_step<R: Trainable>(
+    system: System,
+    radial: RadialPath,
+    jacobian: f64,
+    variant: String,
+) -> Box<dyn Case> {
     const BATCH: usize = 64;
     let run = move |timer: Timer<'_>| {
         let shape = system.1;
@@ -103,7 +109,7 @@ fn training_step<R: Trainable>(system: System, radial: RadialPath, variant: Stri
         timer(&mut || {
             pool.install(|| {
                 let batch = Batch { samples: &samples, indices: &indices };
-                let penalties = Penalties { kinetic: 0.0, step_error: 1.0 };
+                let penalties = Penalties { step_error: 1.0, jacobian, ..Penalties::default() };
                 let discretisation = Discretisation::new(&nodes).with_radial(radial);
                 let objective = Objective::MaximumLikelihood;
                 black_box(loss_gradient::<R>(&parameters, &discretisation, &objective, penalties, batch))

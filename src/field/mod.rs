@@ -1,4 +1,4 @@
-//! Pair sums: the velocity, its divergence and Jacobian, and their transposes, for vectors of samples.
+//! Pair sums: the velocity, its divergence, Jacobian and the norm of that, and their transposes, for vectors of samples.
 //!
 //! ```text
 //! v_i(x,t) = sum_{j != i} phi(d_ij, t) (x_i - x_j),      d_ij = |x_i - x_j|
@@ -9,10 +9,12 @@
 //! sign), always in the order (0,1), (0,2), ..., (1,2), ...: the sum over all v_i, and with it the drift of the
 //! centre of mass, is zero up to rounding. Three short passes: distances, radial function, forces.
 
+mod norm;
 mod pairs;
 mod tangent;
 mod transpose;
 
+pub use norm::{JacobianNorm, norm_extent};
 pub use pairs::{PairScratch, Shape, add_forces, distances, pair_potential, velocity_divergence};
 pub use tangent::{matrices_extent, multiply, pair_matrices};
-pub use transpose::transpose;
+pub use transpose::{Addend, TileRadials, transpose, transpose_with};

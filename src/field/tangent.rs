@@ -71,7 +71,7 @@ fn pair_matrix<const D: usize, const E: usize, V: Lanes>(r: &[V; D], d: V, phi: 
 
 /// Where element (a, b) of a symmetric matrix lies in its upper triangle.
 #[inline(always)]
-const fn entry<const D: usize>(a: usize, b: usize) -> usize {
+pub(super) const fn entry<const D: usize>(a: usize, b: usize) -> usize {
     let (a, b) = if a < b { (a, b) } else { (b, a) };
     a * (2 * D + 1 - a) / 2 + b - a
 }

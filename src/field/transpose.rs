@@ -2,6 +2,7 @@
 
 use super::pairs::{PairScratch, Shape, for_each_pair, squared};
 use crate::lanes::Lanes;
+use core::ops::Range;
 
 /// Writes to `x_bar` the gradient in `x` of `v_bar . v(x) + div_bar div v(x)`.
 ///
@@ -22,11 +23,62 @@ pub fn transpose<V: Lanes>(
     scratch: &mut PairScratch<'_, V>,
     radial: impl FnMut(&[V], [&[V]; 2], [&mut [V]; 3]),
 ) {
+    transpose_with(shape, [x, v_bar], div_bar, x_bar, scratch, &mut (), radial);
+}
+
+/// As [`transpose`], `inputs` being x and v_bar, with a third term of the scalar.
+pub fn transpose_with<V: Lanes>(
+    shape: Shape,
+    inputs: [&[V]; 2],
+    div_bar: &[V],
+    x_bar: &mut [V],
+    scratch: &mut PairScratch<'_, V>,
+    addend: &mut impl Addend<V>,
+    radial: impl FnMut(&[V], [&[V]; 2], [&mut [V]; 3]),
+) {
     match shape.dimension {
-        1 => tiles::<1, V>(shape, [x, v_bar], div_bar, x_bar, scratch, radial),
-        2 => tiles::<2, V>(shape, [x, v_bar], div_bar, x_bar, scratch, radial),
-        _ => tiles::<3, V>(shape, [x, v_bar], div_bar, x_bar, scratch, radial),
+        1 => tiles::<1, V>(shape, inputs, div_bar, x_bar, scratch, addend, radial),
+        2 => tiles::<2, V>(shape, inputs, div_bar, x_bar, scratch, addend, radial),
+        _ => tiles::<3, V>(shape, inputs, div_bar, x_bar, scratch, addend, radial),
     }
+}
+
+/// A term of the scalar besides velocity and divergence; none of them is `()`.
+pub trait Addend<V> {
+    /// Adds the cotangents of phi and phi' at the pairs of a tile, the `groups` of the call, whose positions are `x`.
+    fn add_radial_cotangents(
+        &mut self,
+        shape: Shape,
+        x: &[V],
+        groups: Range<usize>,
+        radials: TileRadials<'_, V>,
+    );
+
+    /// Adds what of the same tile's gradient in `x` does not come by phi(d) and phi'(d) with d alone varied.
+    fn add_position_cotangents(&mut self, shape: Shape, slope: &[V], x_bar: &mut [V]);
+}
+
+/// One vector a pair of a tile.
+#[derive(Debug)]
+pub struct TileRadials<'a, V> {
+    /// d.
+    pub distance: &'a [V],
+    /// Room for phi(d).
+    pub phi: &'a mut [V],
+    /// Room for phi'(d).
+    pub slope: &'a mut [V],
+    /// Cotangent of phi.
+    pub phi_bar: &'a mut [V],
+    /// Cotangent of phi'.
+    pub slope_bar: &'a mut [V],
+}
+
+impl<V> Addend<V> for () {
+    #[inline(always)]
+    fn add_radial_cotangents(&mut self, _: Shape, _: &[V], _: Range<usize>, _: TileRadials<'_, V>) {}
+
+    #[inline(always)]
+    fn add_position_cotangents(&mut self, _: Shape, _: &[V], _: &mut [V]) {}
 }
 
 fn tiles<const D: usize, V: Lanes>(
@@ -35,6 +87,7 @@ fn tiles<const D: usize, V: Lanes>(
     div_bar: &[V],
     x_bar: &mut [V],
     scratch: &mut PairScratch<'_, V>,
+    addend: &mut impl Addend<V>,
     mut radial: impl FnMut(&[V], [&[V]; 2], [&mut [V]; 3]),
 ) {
     x_bar.fill(V::zero());
@@ -42,14 +95,19 @@ fn tiles<const D: usize, V: Lanes>(
         return;
     }
     let tile = scratch.tile_coordinates(shape);
+    let mut groups = 0..0;
     let inputs = x.chunks(tile).zip(v_bar.chunks(tile)).zip(div_bar.chunks(tile / shape.coordinates()));
     for (((x, v_bar), div_bar), x_bar) in inputs.zip(x_bar.chunks_mut(tile)) {
         let pairs = div_bar.len() * shape.pairs();
+        groups = groups.end..groups.end + div_bar.len();
         let [distance, phi, slope, curvature, phi_bar, slope_bar] = scratch.first(pairs);
         radial_cotangents::<D, V>(shape, [x, v_bar], div_bar, [distance, phi_bar, slope_bar]);
+        let radials = TileRadials { distance, phi, slope, phi_bar, slope_bar };
+        addend.add_radial_cotangents(shape, x, groups.clone(), radials);
         radial(distance, [phi_bar, slope_bar], [phi, slope, curvature]);
         let radials = [distance, phi, slope, curvature, phi_bar, slope_bar].map(|values| &*values);
         position_cotangents::<D, V>(shape, [x, v_bar], div_bar, radials, x_bar);
+        addend.add_position_cotangents(shape, radials[2], x_bar);
     }
 }
 

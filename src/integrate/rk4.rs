@@ -19,6 +19,20 @@ pub trait StageTranspose<V: Lanes>: StageField<V> {
     /// Writes to `x_bar` the gradient in `x` of `v_bar . v(x) + div_bar div v(x)`; shapes as in
     /// [`StageField::evaluate`].
     fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]);
+
+    /// As [`StageTranspose::transpose`] for a field with a running cost of its own, whose integral over time is part of
+    /// what [`adjoint`] differentiates: `share` is this stage's weight in the quadrature. A field without one leaves
+    /// this as it is.
+    fn transpose_with_cost(
+        &mut self,
+        (stage, _share): (usize, V),
+        x: &[V],
+        v_bar: &[V],
+        div_bar: &[V],
+        x_bar: &mut [V],
+    ) {
+        self.transpose(stage, x, v_bar, div_bar, x_bar);
+    }
 }
 
 /// Which way along the grid.
@@ -295,6 +309,24 @@ pub struct Penalty<V> {
     pub step_error: V,
 }
 
+/// What a group's penalties add up to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PenaltyValue<V> {
+    /// With their weights.
+    pub weighted: V,
+    /// The sum of the squared step errors as it is.
+    pub step_error: V,
+}
+
+/// The penalties of all groups, `[groups]` each.
+#[derive(Debug)]
+pub struct Penalties<'a, V> {
+    /// Their weights.
+    pub weights: &'a [Penalty<V>],
+    /// Where they are added.
+    pub values: &'a mut [PenaltyValue<V>],
+}
+
 /// Scratch of [`adjoint`].
 #[derive(Debug)]
 pub struct AdjointScratch<'a, V> {
@@ -339,21 +371,19 @@ pub struct Cotangents<'a, V> {
 }
 
 /// Exact gradient of a function of the end point, the log-determinant and the penalties.
-///
-/// `penalty` is each group's weights and where each group's penalty value is added (both `[groups]`).
 pub fn adjoint<V: Lanes>(
     field: &mut impl StageTranspose<V>,
     grid: Grid<'_, V::Real>,
     mut tape: Tape<'_, V>,
     bar: Cotangents<'_, V>,
-    penalty: Option<(&[Penalty<V>], &mut [V])>,
+    penalties: Option<Penalties<'_, V>>,
     scratch: &mut AdjointScratch<'_, V>,
 ) {
     let Cotangents { x: x_bar, log_det: log_det_bar } = bar;
     let (n, groups) = (x_bar.len(), log_det_bar.len());
     let extent = Stages::<V>::extent(groups, n / groups);
     let AdjointScratch { stages, bars } = scratch;
-    let (weights, mut values) = penalty.unzip();
+    let (weights, mut values) = penalties.map(|all| (all.weights, all.values)).unzip();
     for k in (0..grid.steps()).rev() {
         let (h, indices) = grid.step(k);
         let h = V::splat(h);
@@ -401,7 +431,12 @@ fn step_error<V: Lanes>(rates: &[V], sixth: V, c: usize) -> V {
 }
 
 /// Adds each group's penalties of one step to `values`.
-fn add_penalties<V: Lanes>(stages: &Stages<'_, V>, h: V, weights: &[Penalty<V>], values: &mut [V]) {
+fn add_penalties<V: Lanes>(
+    stages: &Stages<'_, V>,
+    h: V,
+    weights: &[Penalty<V>],
+    values: &mut [PenaltyValue<V>],
+) {
     let coordinates = stages.velocities.len() / (4 * values.len());
     V::vectorize(
         #[inline(always)]
@@ -418,7 +453,8 @@ fn add_penalties<V: Lanes>(stages: &Stages<'_, V>, h: V, weights: &[Penalty<V>],
                         kinetic += V::constant(weight) * (k * k);
                     }
                 }
-                *value += weight.kinetic * (sixth.magnitude() * kinetic) + weight.step_error * error;
+                value.weighted += weight.kinetic * (sixth.magnitude() * kinetic) + weight.step_error * error;
+                value.step_error += error;
             }
         },
     );
@@ -449,7 +485,9 @@ impl<V: Lanes> Bars<'_, V> {
             if let Some(weights) = weights {
                 self.add_penalty_cotangents(stages, s, h, weights);
             }
-            field.transpose(stage, stages.position(s), self.velocity_bar, self.div_bar, self.position_bar);
+            let stage = (stage, quadrature.magnitude());
+            let position = stages.position(s);
+            field.transpose_with_cost(stage, position, self.velocity_bar, self.div_bar, self.position_bar);
             add(self.sum, self.position_bar);
         }
         x_bar.copy_from_slice(self.sum);

@@ -6,7 +6,7 @@ use super::trainer::{State, Trainer};
 use core::fmt;
 
 const MAGIC: [u8; 8] = *b"EQFTRAIN";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Magic, version, checksum of what follows, checksum of the data, bytes of a real.
 const HEADER: usize = 8 + 4 + 4 + 4 + 4;
 

@@ -4,6 +4,7 @@ use super::continuous::Continuous;
 use super::loss::{KlGradient, Penalties};
 use super::optimizer::{AdamW, Schedule};
 use super::renyi::Renyi;
+use super::steps::StepControl;
 use crate::error::Error;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,11 @@ pub struct TrainConfig {
     /// Decay of the exponential moving average of the parameters that is checked and handed out, 0 (no average) to
     /// below 1. It begins as a plain mean.
     pub average: f64,
-    /// RK4 steps of the training grid and of the certificate's grid; [`Adjoint::Continuous`] has no training grid.
+    /// RK4 steps of the certificate's grid, and of the training grid where nothing asks for more; [`Adjoint::Continuous`]
+    /// has no training grid.
     pub steps: usize,
+    /// Whether the training grid may take more.
+    pub step_control: Option<StepControl>,
     /// Each inner node of an iteration's grid moves by up to half this fraction of a step, 0 to 0.99: the
     /// optimiser cannot tune the field to one grid. Without effect on [`Adjoint::Continuous`].
     pub grid_jitter: f64,
@@ -57,10 +61,11 @@ impl Default for TrainConfig {
             optimizer: AdamW::new(),
             mixture: Mixture::default(),
             renyi: Renyi::default(),
-            penalties: Penalties { kinetic: 0.0, step_error: 3.0 },
+            penalties: Penalties { step_error: 3.0, ..Penalties::default() },
             adjoint: Adjoint::Discrete,
             average: 0.0,
             steps: 20,
+            step_control: None,
             grid_jitter: 0.9,
             least_bandwidth: 0.0,
             check: Check { every: 500, gap_tolerance: 0.02, patience: 0 },
@@ -158,9 +163,12 @@ impl TrainConfig {
             Adjoint::Discrete => (false, Continuous::default()),
             Adjoint::Continuous(solver) => (true, solver),
         };
+        let control = self.step_control.unwrap_or(StepControl { tolerance: 1.0, most: self.steps });
         let rules = [
             (self.batch_size > 0, "batch_size", "must be at least 1"),
             (self.steps > 0 && self.steps <= 65_536, "steps", "must be 1 to 65536"),
+            (control.tolerance > 0.0, "step_control.tolerance", "must be positive"),
+            ((self.steps..=65_536).contains(&control.most), "step_control.most", "must be `steps` to 65536"),
             (self.check.every > 0, "check.every", "must be at least 1"),
             (self.check.gap_tolerance > 0.0, "check.gap_tolerance", "must be positive"),
             (
@@ -182,6 +190,16 @@ impl TrainConfig {
                 "penalties.step_error",
                 "is that of an RK4 grid: must be 0 with the continuous adjoint",
             ),
+            (
+                !continuous || self.penalties.jacobian == 0.0,
+                "penalties.jacobian",
+                "is taken on an RK4 grid: must be 0 with the continuous adjoint",
+            ),
+            (
+                !continuous || self.step_control.is_none(),
+                "step_control",
+                "is that of an RK4 grid: must be none with the continuous adjoint",
+            ),
             (!continuous || self.renyi.order <= 1.0, "renyi.order", "must be 1 with the continuous adjoint"),
             (not_negative(solver.rtol), "adjoint.rtol", "must be finite and not negative"),
             (
@@ -190,6 +208,7 @@ impl TrainConfig {
                 "must be finite and positive",
             ),
             (solver.max_steps > 0, "adjoint.max_steps", "must be at least 1"),
+            (not_negative(self.penalties.jacobian), "penalties.jacobian", "must be finite and not negative"),
             (self.optimizer.clip_norm > 0.0, "optimizer.clip_norm", "must be positive"),
             (self.optimizer.decay.iter().all(|&d| d >= 0.0), "optimizer.decay", "must not be negative"),
         ];

@@ -91,7 +91,13 @@ pub fn continuous_loss_gradient(
     let end = there.end_point(&plan, objective, weight)?;
     let (gradient, backward) = end.pull_back(parameters, &plan, running, span, control)?;
     let evaluations = Evaluations { forward: there.evaluations, backward };
-    Ok(LossGradient { objective: end.objective, penalty: there.penalty, gradient, evaluations })
+    Ok(LossGradient {
+        objective: end.objective,
+        penalty: there.penalty,
+        step_error: 0.0,
+        gradient,
+        evaluations,
+    })
 }
 
 /// What the loss has along the trajectory.

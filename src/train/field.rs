@@ -1,6 +1,6 @@
 //! The field of a plan's fixed grid with a memory for its parameters' cotangents.
 
-use crate::field::{self, PairScratch};
+use crate::field::{self, Addend, JacobianNorm, PairScratch};
 use crate::flow::{Block, Plan, Precision, StageRadial};
 use crate::integrate::rk4::{StageField, StageTranspose};
 use crate::lanes::Lanes;
@@ -56,6 +56,17 @@ pub struct TrainField<'p, R: Precision, V> {
     pub gaussians: &'p mut [V],
     /// Where the cotangents go.
     pub sink: &'p mut Sink<V>,
+    /// The penalty on the Jacobian's norm, if there is one.
+    pub jacobian: Option<JacobianPenalty<'p, V>>,
+}
+
+/// A running cost: |Dv|^2 of each group times its weight (`[groups]` each).
+pub struct JacobianPenalty<'p, V> {
+    pub weights: &'p [V],
+    /// Where its integral over time is added.
+    pub values: &'p mut [V],
+    /// [`field::norm_extent`] vectors.
+    pub scratch: &'p mut [V],
 }
 
 /// Vectors that [`TrainField::gaussians`] needs for M radial functions.
@@ -72,9 +83,41 @@ impl<R: Precision, V: Lanes<Real = R>> StageField<V> for TrainField<'_, R, V> {
 
 impl<R: Precision, V: Lanes<Real = R>> StageTranspose<V> for TrainField<'_, R, V> {
     fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]) {
+        self.transpose_with(&mut (), stage, [x, v_bar], div_bar, x_bar);
+    }
+
+    fn transpose_with_cost(
+        &mut self,
+        (stage, share): (usize, V),
+        x: &[V],
+        v_bar: &[V],
+        div_bar: &[V],
+        x_bar: &mut [V],
+    ) {
+        let Some(JacobianPenalty { weights, values, scratch }) = self.jacobian.take() else {
+            return self.transpose(stage, x, v_bar, div_bar, x_bar);
+        };
         let radial = self.plan.stage_radial::<V>(stage);
+        let mut norm = JacobianNorm { radial, weights: (weights, share), values, scratch };
+        self.transpose_with(&mut norm, stage, [x, v_bar], div_bar, x_bar);
+        let JacobianNorm { values, scratch, .. } = norm;
+        self.jacobian = Some(JacobianPenalty { weights, values, scratch });
+    }
+}
+
+impl<R: Precision, V: Lanes<Real = R>> TrainField<'_, R, V> {
+    fn transpose_with(
+        &mut self,
+        addend: &mut impl Addend<V>,
+        stage: usize,
+        inputs: [&[V]; 2],
+        div_bar: &[V],
+        x_bar: &mut [V],
+    ) {
+        let (shape, radial) = (self.plan.shape(), self.plan.stage_radial::<V>(stage));
         let (sink, gaussians) = (&mut *self.sink, &mut *self.gaussians);
-        field::transpose(self.plan.shape(), x, v_bar, div_bar, x_bar, &mut self.pairs, |d, bars, outputs| {
+        let pairs = &mut self.pairs;
+        field::transpose_with(shape, inputs, div_bar, x_bar, pairs, addend, |d, bars, outputs| {
             transpose_radial(&radial, stage, d, bars, outputs, sink, gaussians);
         });
     }

@@ -38,6 +38,10 @@ pub struct Penalties {
     pub kinetic: f64,
     /// Of the sum of the squared RK4 step errors ([`crate::integrate::rk4::Penalty`]).
     pub step_error: f64,
+    /// Of the integral over time of |dv/dx|^2, the squared Frobenius norm of the velocity's Jacobian (Finlay et al. 2020,
+    /// who estimate it by Hutchinson's probes), in closed form ([`crate::field::JacobianNorm`]). Where it is 0 nothing
+    /// of it is computed.
+    pub jacobian: f64,
 }
 
 /// Samples `[n][N][D]` of which a minibatch takes those at `indices`.
@@ -56,6 +60,8 @@ pub struct LossGradient {
     pub objective: f64,
     /// Mean of the weighted penalties.
     pub penalty: f64,
+    /// Mean of the sum over steps of the squared step errors, without its weight ([`super::StepControl`]).
+    pub step_error: f64,
     /// Gradient of objective + penalty in the trained coordinates ([`super::Group::ALL`]).
     pub gradient: Vec<f64>,
     /// What it took.
@@ -77,6 +83,7 @@ impl LossGradient {
     pub(super) fn add(&mut self, weight: f64, other: &LossGradient) {
         self.objective += weight * other.objective;
         self.penalty += weight * other.penalty;
+        self.step_error += weight * other.step_error;
         self.gradient.resize(other.gradient.len(), 0.0);
         for (sum, term) in self.gradient.iter_mut().zip(&other.gradient) {
             *sum += weight * term;
@@ -176,6 +183,7 @@ pub(super) fn gradient_of_pieces<R: Trainable>(
     LossGradient {
         objective: total.objective,
         penalty: total.penalty,
+        step_error: total.step_error,
         gradient: total.pull_back(parameters, plan, nodes),
         evaluations: Evaluations { forward: stages, backward: stages },
     }

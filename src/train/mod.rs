@@ -34,6 +34,7 @@ mod precision;
 mod pull_back;
 mod quadrature;
 mod renyi;
+mod steps;
 mod trainer;
 
 pub use alignment::align;
@@ -52,4 +53,5 @@ pub use pairing::{Pairing, Pairs, pairs};
 pub use parameters::{Group, Parameters};
 pub use precision::Trainable;
 pub use renyi::{Renyi, renyi_gradient};
+pub use steps::StepControl;
 pub use trainer::{Progress, Trainer, Verdict};

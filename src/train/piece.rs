@@ -1,10 +1,12 @@
 //! The part of a minibatch that one thread integrates, there and back.
 
-use super::field::{Sink, TrainField, gaussian_extent};
+use super::field::{JacobianPenalty, Sink, TrainField, gaussian_extent};
 use super::loss::{Batch, KlGradient, Objective, Penalties};
-use crate::field::{PairScratch, Shape};
+use crate::field::{PairScratch, Shape, norm_extent};
 use crate::flow::{Block, Plan, Precision};
-use crate::integrate::rk4::{self, AdjointScratch, Cotangents, Direction, Penalty, Stages, Tape};
+use crate::integrate::rk4::{
+    self, AdjointScratch, Cotangents, Direction, Penalty, PenaltyValue, Stages, Tape,
+};
 use crate::lanes::{Lanes, Real, Vectorized, gather};
 use crate::particles::{prior_gradient, prior_log_prob};
 
@@ -27,6 +29,7 @@ pub struct Piece<'a, R: Precision> {
 pub struct PieceResult {
     pub objective: f64,
     pub penalty: f64,
+    pub step_error: f64,
     pub gradient: PieceGradient,
 }
 
@@ -43,10 +46,10 @@ impl<R: Precision> Vectorized<R> for Piece<'_, R> {
 
     fn run<V: Lanes<Real = R>>(self) -> PieceResult {
         let groups = self.batch.indices.len().div_ceil(V::WIDTH);
-        let mut memory = Memory::<V>::new(self.plan, groups);
+        let mut memory = Memory::<V>::new(self.plan, groups, self.penalties.jacobian > 0.0);
         let stages = 2 * self.plan.grid(Direction::Forward).steps() + 1;
         let mut sink = Sink::<V>::zeros(self.plan, stages);
-        let (objective, penalty) = self.integrate(&mut memory, &mut sink);
+        let [objective, penalty, step_error] = self.integrate(&mut memory, &mut sink);
         let gradient = match sink {
             Sink::Tables(tables) => PieceGradient::Tables(tables),
             Sink::Collapsed(sums) => PieceGradient::Collapsed(
@@ -54,7 +57,7 @@ impl<R: Precision> Vectorized<R> for Piece<'_, R> {
                     .map(|values| values.into_iter().map(sum_lanes).collect()),
             ),
         };
-        PieceResult { objective, penalty, gradient }
+        PieceResult { objective, penalty, step_error, gradient }
     }
 }
 
@@ -67,24 +70,28 @@ struct Memory<V> {
     /// `[groups]` each.
     log_det: Vec<V>,
     log_det_bar: Vec<V>,
-    penalty: Vec<V>,
+    penalty: Vec<PenaltyValue<V>>,
+    /// Weights and values of the penalty on the Jacobian's norm, and its scratch; empty without it.
+    jacobian: [Vec<V>; 3],
     pairs: Vec<V>,
     gaussians: Vec<V>,
     integrator: Vec<V>,
 }
 
 impl<V: Lanes<Real: Precision>> Memory<V> {
-    fn new(plan: &Plan<V::Real, Vec<Block>>, groups: usize) -> Self {
+    fn new(plan: &Plan<V::Real, Vec<Block>>, groups: usize, jacobian: bool) -> Self {
         let (shape, steps) = (plan.shape(), plan.grid(Direction::Forward).steps());
         let coordinates = shape.coordinates();
         let zeros = |n: usize| vec![V::zero(); n];
+        let norm = [groups, groups, norm_extent::<V>(shape, groups)];
         Memory {
             x: zeros(groups * coordinates),
             x_bar: zeros(groups * coordinates),
             tape: zeros(steps * Stages::<V>::extent(groups, coordinates)),
             log_det: zeros(groups),
             log_det_bar: zeros(groups),
-            penalty: zeros(groups),
+            penalty: vec![PenaltyValue { weighted: V::zero(), step_error: V::zero() }; groups],
+            jacobian: norm.map(|n| zeros(if jacobian { n } else { 0 })),
             pairs: zeros(PairScratch::<V>::extent(shape, groups)),
             gaussians: zeros(gaussian_extent(plan.kernel().mean.len())),
             integrator: zeros(AdjointScratch::<V>::extent(groups, coordinates)),
@@ -93,8 +100,9 @@ impl<V: Lanes<Real: Precision>> Memory<V> {
 }
 
 impl<R: Precision> Piece<'_, R> {
-    /// Weighted sums of the objective and of the penalties; the parameters' cotangents go to the sink.
-    fn integrate<V: Lanes<Real = R>>(&self, memory: &mut Memory<V>, sink: &mut Sink<V>) -> (f64, f64) {
+    /// Weighted sums of the objective, of the penalties and of the squared step errors; the parameters' cotangents go to
+    /// the sink.
+    fn integrate<V: Lanes<Real = R>>(&self, memory: &mut Memory<V>, sink: &mut Sink<V>) -> [f64; 3] {
         let (shape, groups) = (self.plan.shape(), memory.log_det.len());
         let coordinates = shape.coordinates();
         let direction = match self.objective {
@@ -103,14 +111,15 @@ impl<R: Precision> Piece<'_, R> {
         };
         let grid = self.plan.grid(direction);
         let (pairs, _) = PairScratch::carve(shape, groups, &mut memory.pairs);
-        let mut field = TrainField { plan: self.plan, pairs, gaussians: &mut memory.gaussians, sink };
+        let gaussians = &mut memory.gaussians;
+        let mut field = TrainField { plan: self.plan, pairs, gaussians, sink, jacobian: None };
         self.load(&mut memory.x, coordinates);
         rk4::solve_taped(&mut field, grid, &mut memory.x, &mut memory.log_det, &mut memory.tape);
         let weights: Vec<V> = (0..groups).map(|g| self.lanes(g, |i| self.weights[i])).collect();
         let objective =
             end_point(self.objective, shape, &memory.x, &memory.log_det, &weights, &mut memory.x_bar);
-        let shares = (0..groups).map(|g| self.lanes(g, |_| self.weight));
-        let penalties: Vec<Penalty<V>> = shares.map(|weight| self.penalty(weight)).collect();
+        let shares: Vec<V> = (0..groups).map(|g| self.lanes(g, |_| self.weight)).collect();
+        let penalties: Vec<Penalty<V>> = shares.iter().map(|&share| self.penalty(share)).collect();
         for (bar, &weight) in memory.log_det_bar.iter_mut().zip(&weights) {
             *bar = -weight;
         }
@@ -120,9 +129,13 @@ impl<R: Precision> Piece<'_, R> {
         }
         let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, &mut memory.integrator);
         let bar = Cotangents { x: &mut memory.x_bar, log_det: &memory.log_det_bar };
-        let penalty = Some((&penalties[..], &mut memory.penalty[..]));
-        rk4::adjoint(&mut field, grid, Tape::Stages(&mut memory.tape), bar, penalty, &mut scratch);
-        (objective, memory.penalty.iter().map(|&v| sum_lanes(v)).sum())
+        let penalties = Some(rk4::Penalties { weights: &penalties, values: &mut memory.penalty });
+        field.jacobian = self.jacobian_penalty(&shares, &mut memory.jacobian);
+        rk4::adjoint(&mut field, grid, Tape::Stages(&mut memory.tape), bar, penalties, &mut scratch);
+        let weighted = memory.penalty.iter().map(|value| value.weighted);
+        let penalty = weighted.chain(memory.jacobian[1].iter().copied()).map(sum_lanes).sum();
+        let errors = memory.penalty.iter().zip(&shares).map(|(value, &share)| share * value.step_error);
+        [objective, penalty, errors.map(sum_lanes).sum()]
     }
 
     /// Gathers the samples; lanes beyond the last one repeat it.
@@ -145,6 +158,16 @@ impl<R: Precision> Piece<'_, R> {
             kinetic: V::constant(self.penalties.kinetic) * weight,
             step_error: V::constant(self.penalties.step_error) * weight,
         }
+    }
+
+    fn jacobian_penalty<'m, V: Lanes<Real = R>>(
+        &self,
+        weights: &[V],
+        [scaled, values, scratch]: &'m mut [Vec<V>; 3],
+    ) -> Option<JacobianPenalty<'m, V>> {
+        let factor = V::constant(self.penalties.jacobian);
+        scaled.iter_mut().zip(weights).for_each(|(scaled, &weight)| *scaled = factor * weight);
+        (!scaled.is_empty()).then_some(JacobianPenalty { weights: scaled, values, scratch })
     }
 
     /// Adds the weighted score of the flow's density at `x` to `x_bar`; NaN where it cannot be had.

@@ -14,6 +14,7 @@ use crate::radial::{
 pub struct Total {
     pub objective: f64,
     pub penalty: f64,
+    pub step_error: f64,
     gradient: TotalGradient,
 }
 
@@ -27,10 +28,12 @@ enum TotalGradient {
 impl Total {
     /// Adds up the results of the pieces in their order.
     pub fn of<R: Precision>(plan: &Plan<R, Vec<Block>>, pieces: Vec<PieceResult>) -> Self {
-        let mut total = Total { objective: 0.0, penalty: 0.0, gradient: TotalGradient::zeros(plan) };
+        let gradient = TotalGradient::zeros(plan);
+        let mut total = Total { objective: 0.0, penalty: 0.0, step_error: 0.0, gradient };
         for piece in pieces {
             total.objective += piece.objective;
             total.penalty += piece.penalty;
+            total.step_error += piece.step_error;
             match (&mut total.gradient, piece.gradient) {
                 (TotalGradient::Collapsed(sums), PieceGradient::Collapsed(parts)) => {
                     for (sum, part) in sums.iter_mut().zip(&parts) {

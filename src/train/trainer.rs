@@ -8,6 +8,7 @@ use super::optimizer::AdamW;
 use super::parameters::Parameters;
 use super::precision::Trainable;
 use super::renyi::{energies, renyi_gradient};
+use super::steps::GridSteps;
 use crate::error::Error;
 use crate::field::Shape;
 use crate::lanes::Lanes;
@@ -29,6 +30,9 @@ pub struct Verdict {
     pub certified: bool,
     /// Penalties in force up to this check.
     pub penalties: Penalties,
+    /// Steps of the training grid at this check ([`super::StepControl`]); the likelihood is that of
+    /// [`TrainConfig::steps`].
+    pub steps: usize,
 }
 
 /// What a callback sees after each iteration.
@@ -42,6 +46,10 @@ pub struct Progress<'a> {
     pub objective: f64,
     /// Minibatch penalty.
     pub penalty: f64,
+    /// The minibatch's estimate of its steps' errors, that of [`super::StepControl`].
+    pub step_error: f64,
+    /// Steps of the training grid in this iteration.
+    pub steps: usize,
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
     /// Evaluations of the field for this iteration's gradient; none where it could not be computed.
@@ -72,6 +80,8 @@ struct Snapshot {
     optimizer: AdamW,
     /// The moving average and how many parameters have entered it.
     average: Option<(Parameters, usize)>,
+    /// What these parameters need.
+    grid: GridSteps,
 }
 
 /// A potential that threads can share.
@@ -94,8 +104,10 @@ impl<R: Trainable> fmt::Debug for SharedPotential<R> {
 ///
 /// Every [`super::Check::every`] iterations the held-out likelihood by the grid is compared with the converged one. If
 /// they agree, the parameters (their moving average, where the configuration asks for one) are certified, and kept if
-/// their converged NLL is the best so far (or Rényi's divergence is minimised). If not, they are thrown away: parameters and optimiser return to the last
-/// certified state and the penalties double.
+/// their converged NLL is the best so far (or Rényi's divergence is minimised). If not, they are thrown away: parameters
+/// and optimiser return to the last certified state and the penalties double. The grid is always that of
+/// [`TrainConfig::steps`], also where training took more ([`super::StepControl`]): a certificate is for those who run the
+/// flow.
 #[derive(Clone, Debug)]
 pub struct Trainer<R: Trainable> {
     pub(super) state: State,
@@ -121,9 +133,10 @@ impl<R: Trainable> Trainer<R> {
         config.check_ranges()?;
         initial.with_model(|model| model.check())?;
         let average = (config.average > 0.0).then(|| (initial.clone(), 0));
+        let (optimizer, grid) = (config.optimizer.clone(), GridSteps::new(config.steps));
         let state = State {
             iteration: 0,
-            current: Snapshot { parameters: initial, optimizer: config.optimizer.clone(), average },
+            current: Snapshot { parameters: initial, optimizer, average, grid },
             penalties: config.penalties,
             certified: None,
             best: None,
@@ -179,6 +192,7 @@ impl<R: Trainable> Trainer<R> {
     ) -> Result<ControlFlow<()>, TrainError> {
         self.prepare_energies()?;
         while !self.state.finished() {
+            let steps = self.state.current.grid.count;
             let (loss, gradient_norm) = self.step()?;
             let State { config, iteration, .. } = &self.state;
             let due = iteration.is_multiple_of(config.check.every) || *iteration == config.iterations;
@@ -193,6 +207,8 @@ impl<R: Trainable> Trainer<R> {
                 iterations: self.state.config.iterations,
                 objective: loss.objective,
                 penalty: loss.penalty,
+                step_error: libm::sqrt(loss.step_error),
+                steps,
                 gradient_norm,
                 evaluations: loss.evaluations,
                 verdict: if due || diverged { self.state.verdicts.last() } else { None },
@@ -232,6 +248,7 @@ impl<R: Trainable> Trainer<R> {
         let loss = self.loss(&indices).unwrap_or(LossGradient {
             objective: f64::NAN,
             penalty: 0.0,
+            step_error: f64::NAN,
             gradient: Vec::new(),
             evaluations: Evaluations::default(),
         });
@@ -244,6 +261,9 @@ impl<R: Trainable> Trainer<R> {
         let norm = current.optimizer.step(rate, &mut current.parameters, &loss.gradient);
         current.parameters.limit_bandwidths(config.least_bandwidth);
         current.add_to_average(config.average);
+        if let Some(control) = config.step_control {
+            current.grid.observe(control, config.steps, loss.step_error);
+        }
         Ok((loss, norm))
     }
 
@@ -255,6 +275,7 @@ impl<R: Trainable> Trainer<R> {
         let mut loss = LossGradient {
             objective: 0.0,
             penalty: 0.0,
+            step_error: 0.0,
             gradient: Vec::new(),
             evaluations: Evaluations::default(),
         };
@@ -279,7 +300,7 @@ impl<R: Trainable> Trainer<R> {
         if order <= 1.0 {
             return self.gradient(&Objective::MaximumLikelihood, batch);
         }
-        let nodes = jittered_grid(config, *iteration);
+        let nodes = jittered_grid(config, current.grid.count, *iteration);
         let (discretisation, renyi) = (Discretisation::new(&nodes), (order, &self.energies[..]));
         renyi_gradient::<R>(&current.parameters, &discretisation, renyi, *penalties, batch)
     }
@@ -289,10 +310,11 @@ impl<R: Trainable> Trainer<R> {
         objective: &Objective<'_, R::Lanes>,
         batch: Batch<'_, R>,
     ) -> Result<LossGradient, Error> {
-        let State { config, iteration, current: Snapshot { parameters, .. }, penalties, .. } = &self.state;
+        let State { config, iteration, current, penalties, .. } = &self.state;
+        let parameters = &current.parameters;
         match config.adjoint {
             Adjoint::Discrete => {
-                let nodes = jittered_grid(config, *iteration);
+                let nodes = jittered_grid(config, current.grid.count, *iteration);
                 loss_gradient::<R>(parameters, &Discretisation::new(&nodes), objective, *penalties, batch)
             }
             Adjoint::Continuous(solver) => {
@@ -397,28 +419,25 @@ impl<R: Trainable> Trainer<R> {
     }
 }
 
-/// The penalty that a first refusal imposes where there was none, on a grid and without one.
+/// What a refusal makes of a smaller penalty, on a grid and without one: each refusal costs all iterations since the last
+/// check, so a weak penalty must not take many of them.
 const SMALLEST_STEP_ERROR_PENALTY: f64 = 1.0;
 const SMALLEST_KINETIC_PENALTY: f64 = 0.003;
 
 /// The penalties after a refusal. A field without a grid has no step errors, so there the kinetic energy has to keep it
 /// smooth.
 fn doubled(penalties: Penalties, adjoint: Adjoint) -> Penalties {
-    let Penalties { kinetic, step_error } = penalties;
+    let Penalties { kinetic, step_error, jacobian } = penalties;
     match adjoint {
         Adjoint::Discrete => Penalties {
             kinetic: 2.0 * kinetic,
-            step_error: doubled_or(step_error, SMALLEST_STEP_ERROR_PENALTY),
+            jacobian: 2.0 * jacobian,
+            step_error: (2.0 * step_error).max(SMALLEST_STEP_ERROR_PENALTY),
         },
         Adjoint::Continuous(_) => {
-            Penalties { kinetic: doubled_or(kinetic, SMALLEST_KINETIC_PENALTY), step_error }
+            Penalties { kinetic: (2.0 * kinetic).max(SMALLEST_KINETIC_PENALTY), ..penalties }
         }
     }
-}
-
-/// Twice the penalty, or the smallest one where there is none.
-fn doubled_or(penalty: f64, smallest: f64) -> f64 {
-    if penalty > 0.0 { 2.0 * penalty } else { smallest }
 }
 
 /// [`continuous_loss_gradient`] of a minibatch in another precision.
@@ -471,8 +490,8 @@ impl State {
     }
 
     fn record(&mut self, likelihood: Option<Likelihood>, certified: bool) {
-        let (iteration, penalties) = (self.iteration, self.penalties);
-        self.verdicts.push(Verdict { iteration, likelihood, certified, penalties });
+        let (iteration, penalties, steps) = (self.iteration, self.penalties, self.current.grid.count);
+        self.verdicts.push(Verdict { iteration, likelihood, certified, penalties, steps });
     }
 }
 
@@ -495,9 +514,8 @@ impl Snapshot {
 }
 
 /// Nodes k/n with the inner ones moved at random.
-fn jittered_grid(config: &TrainConfig, iteration: usize) -> Vec<f64> {
+fn jittered_grid(config: &TrainConfig, n: usize, iteration: usize) -> Vec<f64> {
     let mut stream = Stream::new(config.seed, Purpose::TimeGrid, iteration as u64);
-    let n = config.steps;
     (0..=n)
         .map(|k| {
             let inner = k > 0 && k < n;
@@ -564,7 +582,7 @@ mod tests {
     #[test]
     fn grids_rise_from_zero_to_one_move_within_their_jitter_and_differ() {
         let config = trainer().state.config;
-        let grids: Vec<Vec<f64>> = (0..50).map(|i| jittered_grid(&config, i)).collect();
+        let grids: Vec<Vec<f64>> = (0..50).map(|i| jittered_grid(&config, 5, i)).collect();
         for grid in &grids {
             assert_eq!((grid.len(), grid[0], grid[5]), (6, 0.0, 1.0));
             for (k, node) in grid.iter().enumerate() {
@@ -575,12 +593,11 @@ mod tests {
     }
 
     #[test]
-    fn refusals_double_penalties_and_impose_one_where_there_is_none() {
-        let of = |step_error| {
-            doubled(Penalties { kinetic: 0.1, step_error }, Adjoint::Discrete)
-        };
-        assert_eq!((of(0.03).step_error, of(0.03).kinetic), (0.06, 0.2));
-        assert_eq!(of(0.0).step_error, SMALLEST_STEP_ERROR_PENALTY);
+    fn refusals_double_penalties_and_lift_weak_ones() {
+        let of =
+            |step_error| doubled(Penalties { kinetic: 0.1, step_error, jacobian: 0.25 }, Adjoint::Discrete);
+        assert_eq!(of(3.0), Penalties { kinetic: 0.2, step_error: 6.0, jacobian: 0.5 });
+        assert_eq!(of(0.03).step_error, SMALLEST_STEP_ERROR_PENALTY);
     }
 
     #[test]
