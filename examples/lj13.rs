@@ -20,7 +20,7 @@ const JOB: Job = Job {
     start: Start::FlowMatching,
     recipe: |recipe| TrainConfig {
         learning_rate: 0.03,
-        penalties: Penalties { kinetic: 0.0, step_error: 0.03 },
+        penalties: Penalties { step_error: 0.03, ..Penalties::default() },
         average: 0.99,
         // 1.4 spacings of the means at r_m.
         least_bandwidth: 0.05,

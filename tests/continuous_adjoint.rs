@@ -14,7 +14,7 @@ use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use eqflow::train::{
     AdamW, Adjoint, Batch, Check, Continuous, Discretisation, Group, KlGradient, LossGradient, Mixture,
-    Objective, Parameters, Penalties, Progress, Schedule, TrainConfig, TrainError, Trainer,
+    Objective, Parameters, Penalties, Progress, Schedule, StepControl, TrainConfig, TrainError, Trainer,
     continuous_loss_gradient, loss_gradient,
 };
 use std::ops::ControlFlow;
@@ -62,7 +62,7 @@ fn on_a_fine_grid(
     let nodes: Vec<f64> = (0..=200).map(|k| k as f64 / 200.0).collect();
     let discretisation = Discretisation::new(&nodes).with_radial(RadialPath::Exact);
     let batch = Batch { samples, indices: &indices };
-    let penalties = Penalties { kinetic, step_error: 0.0 };
+    let penalties = Penalties { kinetic, ..Penalties::default() };
     loss_gradient::<f64>(parameters, &discretisation, objective, penalties, batch).unwrap()
 }
 
@@ -286,7 +286,7 @@ impl<V: Lanes> Potential<V> for Harmonic {
 /// With an average, a kinetic penalty and, from the first quarter on, a share of energy-based training.
 fn mixed() -> TrainConfig {
     let mixture = Mixture { lambda: 0.5, ramp: [0.25, 0.5], gradient: KlGradient::Path };
-    let penalties = Penalties { kinetic: 0.01, step_error: 0.0 };
+    let penalties = Penalties { kinetic: 0.01, ..Penalties::default() };
     TrainConfig { mixture, penalties, average: 0.9, ..config(24) }
 }
 
@@ -354,5 +354,8 @@ fn bad_configurations_are_named() {
     fails(&|c| c.adjoint = with(Continuous { atol: f64::INFINITY, ..usual }), "adjoint.atol");
     fails(&|c| c.adjoint = with(Continuous { max_steps: 0, ..usual }), "adjoint.max_steps");
     fails(&|c| c.penalties.step_error = 1.0, "penalties.step_error");
+    fails(&|c| c.penalties.jacobian = 1.0, "penalties.jacobian");
+    fails(&|c| c.step_control = Some(StepControl { tolerance: 1e-3, most: 40 }), "step_control");
+    fails(&|c| c.renyi.order = 1.5, "renyi.order");
     fails(&|c| c.penalties.kinetic = -1.0, "penalties.kinetic");
 }
