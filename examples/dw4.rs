@@ -4,19 +4,26 @@
 //! `cargo run --release --example dw4 [-- --seed 1 --out out/dw4 --resume]`
 //!
 //! It makes its own equilibrium data by Metropolis sampling and trains the 620-parameter normalised-basis flow of
-//! Köhler, Klein, Noé (2020) by maximum likelihood: see `shared/boltzmann`.
+//! Köhler, Klein, Noé (2020), first by maximum likelihood, then by Rényi's divergence of order 1.7, which trains for the
+//! effective sample size: see `shared/boltzmann`.
 
 #[path = "shared/boltzmann/mod.rs"]
 mod boltzmann;
 
 use boltzmann::Job;
 use boltzmann::systems::{DW4, Start};
+use eqflow::train::{Renyi, TrainConfig};
 
 const JOB: Job = Job {
     system: &DW4,
     functions: || DW4.functions(),
     start: Start::Identity,
-    recipe: |recipe| recipe,
+    recipe: |recipe| TrainConfig {
+        batch_size: 256,
+        average: 0.98,
+        renyi: Renyi { order: 1.7, ramp: [0.5, 0.7] },
+        ..recipe
+    },
     train: 20_000,
     test: 10_000,
     iterations: 8_000,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A budget of seconds: what is checked here is the program, not the quality of its flow.
-const SMALL: [&str; 8] = ["--train", "400", "--test", "200", "--iterations", "1200", "--samples", "2000"];
+const SMALL: [&str; 8] = ["--train", "400", "--test", "200", "--iterations", "600", "--samples", "2000"];
 const FILES: [&str; 5] = ["dw4.eqf", "energies.svg", "energies.png", "training.svg", "training.png"];
 
 fn main_job(out: &Path, more: &[&str]) -> Command {

@@ -38,7 +38,7 @@ pub fn train(
     let held_out = (data.train.energies.len() / 10).clamp(1, MOST_HELD_OUT);
     let split = data.train.samples.len() - held_out * job.system.shape.coordinates();
     let (train, held_out) = data.train.samples.split_at(split);
-    let mut trainer: Trainer<f32> = match resumed {
+    let trainer: Trainer<f32> = match resumed {
         Some(bytes) => Trainer::resume(bytes, train, held_out)?,
         None => {
             let Options { iterations, seed, .. } = *options;
@@ -47,6 +47,7 @@ pub fn train(
             Trainer::new(config, initial, train, held_out)?
         }
     };
+    let mut trainer = trainer.with_potential(Arc::new(job.system.energy));
 
     let bar = progress_bar(trainer.config().iterations as u64, "training");
     bar.set_position(trainer.iteration() as u64);
