@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Rényi's divergence D_a(p || q) = 1/(a - 1) log E_p (p/q)^(a - 1) of the flow q from p = exp(-u)/Z in place of the
 /// negative log-likelihood, which is its limit at a = 1 (Rényi 1961; Li, Turner 2016).
 ///
-/// At a = 2 it is minus the logarithm of the effective fraction E_q[w]^2 / E_q[w^2] of importance weights w = exp(-u)/q
+/// At a = 2 it is minus the logarithm of the effective fraction, mean(w)^2 over mean(w^2) of importance weights w = exp(-u)/q
 /// for many samples: maximum likelihood cares for the typical log-weight, this for the largest weights. The order rises
 /// while training, from where maximum likelihood has led.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
