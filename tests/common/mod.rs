@@ -3,9 +3,9 @@
 
 pub mod c;
 pub mod cases;
-pub mod header;
 #[cfg(feature = "std")]
 pub mod differences;
+pub mod header;
 #[cfg(feature = "std")]
 pub mod models;
 
