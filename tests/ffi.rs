@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::c::{compile, compile_with, library, library_with_threads, root, scratch, succeed};
+use common::c::{compile, compile_with, library, library_with_threads, root, run, scratch, succeed};
 use common::{Golden, assert_close, numbers};
 use eqflow::flow::{
     Block, Config, Integrator, Inverse, LogDet, Model, Plan, Reals, write_model, written_length,
@@ -72,7 +72,7 @@ impl Session {
         let (requests, responses) = (scratch(&format!("{name}.in")), scratch(&format!("{name}.out")));
         let bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         std::fs::write(&requests, bytes).unwrap();
-        succeed(Command::new(R::driver()).args([&requests, &responses]));
+        succeed(run(R::driver()).args([&requests, &responses]));
         let answers = std::fs::read(&responses).unwrap();
         let (words, _) = answers.as_chunks::<8>();
         Answers { values: words.iter().map(|&word| f64::from_ne_bytes(word)).collect(), next: 0 }
@@ -396,7 +396,7 @@ fn c_reproduces_the_golden_vectors_in_f32() {
 
 #[test]
 fn every_failure_has_its_status_and_writes_nothing() {
-    succeed(&mut Command::new(compile("ffi-tests/errors.c", "errors", &[])));
+    succeed(&mut run(compile("ffi-tests/errors.c", "errors", &[])));
 }
 
 #[test]
@@ -405,7 +405,7 @@ fn threads_change_no_bit_and_none_remains() {
         for (precision, options) in [("f64", &[][..]), ("f32", &["-DSINGLE"])] {
             let program = format!("threads_{kind}_{precision}");
             let program = compile_with(library, "ffi-tests/threads.c", &program, options);
-            succeed(Command::new(program).arg(kind));
+            succeed(run(program).arg(kind));
         }
     }
 }
@@ -443,7 +443,7 @@ fn the_example_compiles_and_reweights() {
     let program = compile("examples/c/dw4.c", "dw4", &[]);
     let path = scratch("scaling.eqf");
     std::fs::write(&path, scaling_model()).unwrap();
-    let output = succeed(Command::new(&program).arg(&path).args(["200000", "3"])).stdout;
+    let output = succeed(run(&program).arg(&path).args(["200000", "3"])).stdout;
     let output = String::from_utf8(output).unwrap();
     // A pair distance is Rayleigh distributed with E d^k = (2 s)^k Gamma(1 + k/2), and the mean energy of the six
     // pairs is 6 (-4 E(d-4)^2 + 0.9 E(d-4)^4).
@@ -468,7 +468,7 @@ fn the_example_explains_failures() {
     let path = scratch("truncated.eqf");
     std::fs::write(&path, bytes).unwrap();
     let explain = |arguments: &[&std::ffi::OsStr]| {
-        let output = Command::new(&program).args(arguments).output().unwrap();
+        let output = run(&program).args(arguments).output().unwrap();
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
@@ -487,7 +487,7 @@ fn the_program_in_the_readme_runs_and_prints_the_rust_numbers() {
     let golden = Golden::load("dw4_normalized");
     std::fs::create_dir_all(scratch("out/dw4")).unwrap();
     std::fs::write(scratch("out/dw4/dw4.eqf"), model_file(&golden.model())).unwrap();
-    let output = succeed(Command::new(program).current_dir(scratch(""))).stdout;
+    let output = succeed(run(program).current_dir(scratch(""))).stdout;
 
     let plan: Plan<f64, Vec<Block>> = Plan::allocate(&golden.model(), &Config::default()).unwrap();
     let (mut x, mut log_prob) = ([0.0; 8], [0.0]);

@@ -5,12 +5,11 @@
 
 mod common;
 
-use common::c::{compile, root, succeed};
+use common::c::{compile, root, run, succeed};
 use eqflow::field::Shape;
 use eqflow::flow::{Block, Config, Model, Plan, RadialPath, Reals};
 use eqflow::radial::Basis;
 use std::path::PathBuf;
-use std::process::Command;
 
 fn expected_path() -> PathBuf {
     root().join("ffi-tests/bits.expected")
@@ -18,7 +17,7 @@ fn expected_path() -> PathBuf {
 
 #[test]
 fn a_c_program_computes_the_committed_bits() {
-    let output = succeed(&mut Command::new(compile("ffi-tests/bits.c", "bits", &[]))).stdout;
+    let output = succeed(&mut run(compile("ffi-tests/bits.c", "bits", &[]))).stdout;
     let output = String::from_utf8(output).unwrap();
     if std::env::var_os("EQFLOW_BLESS").is_some() {
         std::fs::write(expected_path(), &output).unwrap();

@@ -1,4 +1,5 @@
-//! C programs against the static library.
+//! C programs against the static library. `ffi-tests/sanitizers.sh` says by environment variables that they are to be
+//! built and run otherwise.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -34,10 +35,27 @@ fn build(folder: &str, features: &str) -> PathBuf {
     target.join("release/libeqflow.a")
 }
 
-/// The static library without `std`, built once a test run.
+/// The words of an environment variable.
+fn words(variable: &str) -> Vec<String> {
+    std::env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// The static library without `std`, built once a test run; `EQFLOW_C_LIBRARY` is another one.
 pub fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| build("staticlib", "capi,panic-handler"))
+    LIBRARY.get_or_init(|| match std::env::var_os("EQFLOW_C_LIBRARY") {
+        Some(library) => library.into(),
+        None => build("staticlib", "capi,panic-handler"),
+    })
+}
+
+/// What runs a C program: with `EQFLOW_C_RUNNER` under the command that it names.
+pub fn run(program: impl AsRef<Path>) -> Command {
+    let mut words = words("EQFLOW_C_RUNNER").into_iter();
+    let Some(runner) = words.next() else { return Command::new(program.as_ref()) };
+    let mut command = Command::new(runner);
+    command.args(words).arg(program.as_ref());
+    command
 }
 
 /// Where `packaging/install.sh` has installed the library with threads, built once a test run.
@@ -66,13 +84,14 @@ pub fn compile(source: &str, program: &str, options: &[&str]) -> PathBuf {
     compile_with(library(), source, program, options)
 }
 
-/// Compiles a C program against a library and returns its path.
+/// Compiles a C program against a library, with the options of `EQFLOW_C_FLAGS`, too, and returns its path.
 pub fn compile_with(library: &Path, source: &str, program: &str, options: &[&str]) -> PathBuf {
     let path = scratch(program);
     succeed(
         Command::new("cc")
             .args(["-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
             .args(options)
+            .args(words("EQFLOW_C_FLAGS"))
             .arg("-I")
             .arg(root().join("include"))
             .arg(root().join(source))
