@@ -26,7 +26,7 @@ pub struct Lab {
 }
 
 /// Converged to far below the statistical errors, so that weights carry no discretisation bias.
-const CONVERGED: Config = Config::dopri5(1e-7, 1e-7);
+pub const CONVERGED: Config = Config::dopri5(1e-7, 1e-7);
 
 impl Lab {
     pub fn new(seed: u64, quick: bool, out: PathBuf) -> Self {
