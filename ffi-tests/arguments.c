@@ -1,6 +1,7 @@
 /* Every function with every pointer NULL, misaligned, overlapping and every length too short: tests/capi.rs makes the
- * calls from the header's declarations and writes them to arguments.inc. Prints what is wrong and returns 1; silent
- * success returns 0. */
+ * calls from the header's declarations and writes them to arguments.inc. With -DCOUNT_ALLOCATIONS, and the linker's
+ * --wrap for what is wrapped below, none of these calls may allocate or free memory. Prints what is wrong and returns
+ * 1; silent success returns 0. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,34 @@
 enum { N = 3, D = 2, M = 2, L = 2, SAMPLES = 2, SLOTS = 16, SLOT = 4096, BIG = 1 << 20 };
 
 static int failures;
+
+/* Calls to the allocator, by whatever is linked into this program. */
+static int allocations;
+
+#ifdef COUNT_ALLOCATIONS
+#define WRAP(type, name, parameters, arguments)                                                                      \
+    type __real_##name parameters;                                                                                   \
+    type __wrap_##name parameters;                                                                                   \
+    type __wrap_##name parameters                                                                                    \
+    {                                                                                                                \
+        allocations++;                                                                                               \
+        return __real_##name arguments;                                                                              \
+    }
+
+WRAP(void *, malloc, (size_t size), (size))
+WRAP(void *, calloc, (size_t count, size_t size), (count, size))
+WRAP(void *, realloc, (void *old, size_t size), (old, size))
+WRAP(void *, aligned_alloc, (size_t align, size_t size), (align, size))
+WRAP(int, posix_memalign, (void **memory, size_t align, size_t size), (memory, align, size))
+
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+void __wrap_free(void *memory)
+{
+    allocations++;
+    __real_free(memory);
+}
+#endif
 
 /* The memory of the arguments, one slot each: the last is the diagnosis, which alone a failure may change. */
 static unsigned char *arena, before[SLOTS * SLOT];
@@ -134,8 +163,12 @@ static void finish(const char *what, int32_t got, int32_t want, const char *name
 
 #define CALL(prepare, what, want, name, call)                                                                        \
     do {                                                                                                             \
+        int32_t got;                                                                                                 \
         begin(prepare);                                                                                              \
-        finish(what, call, want, name);                                                                              \
+        allocations = 0;                                                                                             \
+        got = call;                                                                                                  \
+        if (allocations > 0) fail(what, "has called the allocator");                                                 \
+        finish(what, got, want, name);                                                                               \
     } while (0)
 
 /* A length that the diagnosis demands: one byte less is refused, too, and exactly that is enough. `call` has `length`. */
@@ -188,10 +221,24 @@ static void set_up(void)
 
 #include "arguments.inc"
 
+#ifdef COUNT_ALLOCATIONS
+/* Starting a thread allocates: a library whose calls were not wrapped would not show. */
+static void the_counter_counts(void)
+{
+    double x[SAMPLES * N * D] = {0};
+    allocations = 0;
+    if (eqf_forward_threads(plan, 2, SAMPLES, x, slot(0), NULL, work, BIG, NULL) != EQF_OK) exit(1);
+    if (allocations == 0) fail("eqf_forward_threads", "starts threads without the allocator that is wrapped");
+}
+#endif
+
 int main(void)
 {
     int i;
     set_up();
+#ifdef COUNT_ALLOCATIONS
+    the_counter_counts();
+#endif
     every_function();
     for (i = 0; i < 4; i++) {
         if (memcmp(kept[i].memory, kept[i].copy, kept[i].size) != 0) fail("a plan", "has changed");

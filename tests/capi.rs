@@ -5,17 +5,24 @@
 
 mod common;
 
-use common::c::{compile, library, root, scratch, succeed};
+use common::c::{compile, compile_with, library, library_with_threads, root, run, scratch, succeed};
 use common::header::{Function, Header, Parameter};
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Writes a file that a C program includes, and compiles that.
-fn compile_with_include(name: &str, text: &str) -> std::path::PathBuf {
-    let folder = scratch("include");
+fn compile_with_include(name: &str, text: &str) -> PathBuf {
+    let folder = include(name, text);
+    compile(&format!("ffi-tests/{name}.c"), name, &["-O0", "-I", folder.to_str().unwrap()])
+}
+
+/// Writes a file that a C program includes; its folder.
+fn include(name: &str, text: &str) -> PathBuf {
+    let folder = scratch(&format!("include-{}", std::thread::current().name().unwrap_or_default()));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{name}.inc")), text).unwrap();
-    compile(&format!("ffi-tests/{name}.c"), name, &["-O0", "-I", folder.to_str().unwrap()])
+    folder
 }
 
 #[test]
@@ -31,7 +38,7 @@ fn the_examples_of_the_header_run() {
     assert!(list.lines().count() >= 39);
     writeln!(text, "static void (*const EXAMPLES[])(void) = {{\n{list}}};").unwrap();
     let program = compile_with_include("examples", &text);
-    succeed(Command::new(program).arg(root().join("tests/models/dw4-trained.eqf")));
+    succeed(run(program).arg(root().join("tests/models/dw4-trained.eqf")));
 }
 
 /// Where a call's pointer comes from.
@@ -294,8 +301,8 @@ impl<'a> Calls<'a> {
     }
 }
 
-#[test]
-fn every_wrong_argument_has_its_status_and_changes_nothing() {
+/// The calls of `ffi-tests/arguments.c`.
+fn calls_with_every_wrong_argument() -> String {
     let header = Header::load();
     let (mut text, mut list) = (String::new(), String::new());
     for function in &header.functions {
@@ -309,7 +316,25 @@ fn every_wrong_argument_has_its_status_and_changes_nothing() {
     }
     assert!(list.lines().count() >= 60, "{list}");
     writeln!(text, "static void every_function(void)\n{{\n{list}}}").unwrap();
-    succeed(&mut Command::new(compile_with_include("arguments", &text)));
+    text
+}
+
+#[test]
+fn every_wrong_argument_has_its_status_and_changes_nothing() {
+    succeed(&mut run(compile_with_include("arguments", &calls_with_every_wrong_argument())));
+}
+
+/// With `std`, rayon and threads: a library without `std` has no allocator that it could call.
+#[test]
+fn no_call_allocates() {
+    let folder = include("arguments", &calls_with_every_wrong_argument());
+    let wrapped = ["malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "free"];
+    let wrapped = wrapped.map(|name| format!("-Wl,--wrap={name}"));
+    let mut options = vec!["-O0", "-DCOUNT_ALLOCATIONS", "-I", folder.to_str().unwrap()];
+    options.extend(wrapped.iter().map(String::as_str));
+    let program =
+        compile_with(&library_with_threads(), "ffi-tests/arguments.c", "arguments_counted", &options);
+    succeed(&mut run(program));
 }
 
 /// `structure field offset size` of every field, and `structure . 0 size` of every structure.
