@@ -72,7 +72,9 @@ for program in c_static c_shared cpp_static cpp_shared c_default; do
     same cmake_$program "$scratch/cmake/$program"
 done
 # The C++ header serves programs without exceptions too.
-echo '#include "eqflow.hpp"' | g++ -std=c++17 $strict -fno-exceptions -fsyntax-only -I"$prefix/include" -x c++ -
+# shellcheck disable=SC2086
+g++ -std=c++17 $strict -fno-exceptions ffi-tests/cpp_client.cpp $static -o "$scratch/cpp_client"
+"$scratch/cpp_client"
 
 # shellcheck disable=SC2086
 for kind in static shared; do

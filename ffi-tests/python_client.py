@@ -69,6 +69,11 @@ def places(model):
     assert error.argument == "z" and error.index == 18 and (kept[0] == 8).all() and (kept[1] == 9).all()
     raises(eqflow.Error, "magic", eqflow.Model.parse, b"no model" * 20)
     raises(eqflow.Error, "config.steps", eqflow.Plan, model, eqflow.Config(steps=0))
+    raises(TypeError, "dtype: float64 or float32", eqflow.Plan, model, dtype=np.float16)
+    # Arrays of smaller numbers would be written past their end.
+    for dtype in (np.float16, np.int32, np.int64):
+        raises(TypeError, "dtype: float64 or float32", eqflow.prior_sample, 1, 0, 5, 4, 2, dtype)
+        raises(TypeError, "x: a NumPy array of float64", eqflow.remove_com, np.zeros((5, 4, 2), dtype))
     raises(TypeError, "stepps", eqflow.Config, stepps=3)
 
 

@@ -505,6 +505,9 @@ using plan_f32 = basic_plan<float>;
 struct shape {
     std::size_t n_particles, dimension;
     std::size_t coordinates() const noexcept { return n_particles * dimension; }
+    /// How many configurations an array of so many numbers holds; none where there are no coordinates, which the
+    /// library then refuses.
+    std::size_t count(std::size_t numbers) const noexcept { return coordinates() == 0 ? 0 : numbers / coordinates(); }
 };
 
 /// The double-well potential; DW-2's and DW-4's unless its fields are changed.
@@ -540,7 +543,7 @@ struct lennard_jones : eqf_lennard_jones_params {
 /// Moves configurations to zero centre of mass; `com` is [n][D] or left out.
 template <class R = double> result<void> remove_com(shape shape, view<detail::given<R>> x, view<detail::given<R>> com = {})
 {
-    const std::size_t n = x.size() / shape.coordinates();
+    const std::size_t n = shape.count(x.size());
     if (auto wrong = detail::wrong_length("x", x.size(), n * shape.coordinates())) return *wrong;
     if (auto wrong = detail::wrong_length_of("com", com, n * shape.dimension)) return *wrong;
     return detail::outcome(
@@ -559,7 +562,7 @@ template <class R = double> result<void> prior_log_prob(shape shape, view<const 
 /// Prior samples first, first + 1, ... of a seed, as many as `z` holds.
 template <class R = double> result<void> prior_sample(std::uint64_t seed, std::uint64_t first, shape shape, view<detail::given<R>> z)
 {
-    const std::size_t n = z.size() / shape.coordinates();
+    const std::size_t n = shape.count(z.size());
     if (auto wrong = detail::wrong_length("z", z.size(), n * shape.coordinates())) return *wrong;
     return detail::outcome(
         detail::functions<R>::prior_sample(seed, first, n, shape.n_particles, shape.dimension, z.data()));

@@ -4,7 +4,7 @@
 #
 #     packaging/install.sh PREFIX [cargo options, for example --features capi,parallel]
 #
-# Without options the library has no threads of its own. CARGO_TARGET_DIR is where it is built. cargo-c's
+# For Linux. Without options the library has no threads of its own. CARGO_TARGET_DIR is where it is built. cargo-c's
 # `cargo cinstall --release --prefix PREFIX` installs the same files, but for the CMake package, which goes to
 # share/cmake, and for the static library's inner names, which stay visible.
 set -eu

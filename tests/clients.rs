@@ -16,7 +16,7 @@ fn all_clients_print_the_same_numbers() {
     // C99 and C11, five by CMake, two Fortran, Python.
     assert_eq!(checksums.len(), 12, "{output}");
     assert!(checksums.iter().all(|&sum| sum == checksums[0] && sum.len() == 8), "{output}");
-    for line in ["python client: ", "two Rust libraries", "soname: libeqflow.so.0.1"] {
+    for line in ["cpp client", "python client: ", "two Rust libraries", "soname: libeqflow.so.0.1"] {
         assert!(output.contains(line), "no {line} in\n{output}");
     }
 }

@@ -122,7 +122,11 @@ def _precision(array, name):
 
 
 def _suffix(dtype):
-    return "_f32" if np.dtype(dtype) == np.float32 else ""
+    """What ends the names of a precision's functions; no other precision has any."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float64, np.float32):
+        raise TypeError(f"dtype: float64 or float32 is wanted, not {dtype}")
+    return "_f32" if dtype == np.float32 else ""
 
 
 def _outputs(out, names, shapes, dtype):
@@ -220,8 +224,6 @@ class Plan:
 
     def __init__(self, model, config=None, dtype=np.float64):
         self.dtype, self._suffix = np.dtype(dtype), _suffix(dtype)
-        if self.dtype not in (np.float64, np.float32):
-            raise TypeError(f"dtype: float64 or float32 is wanted, not {self.dtype}")
         config = Config() if config is None else config
         self.particles = (model.n_particles, model.dimension)
         extent, diag, plan = c.eqf_extent(), c.eqf_diag(), ctypes.c_void_p()
