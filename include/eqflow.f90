@@ -817,6 +817,8 @@ module eqflow
         integer(c_int64_t), pointer, contiguous :: words(:) => null()
     contains
         procedure :: provide => eqf_memory_provide
+        procedure, private :: assign => eqf_memory_assign
+        generic :: assignment(=) => assign
         final :: eqf_memory_free
     end type
 
@@ -840,6 +842,15 @@ contains
         end if
         skip = modulo(-transfer(c_loc(self%words), 0_c_size_t), extent%align) / 8
         address = c_loc(self%words(1 + skip))
+    end subroutine
+
+    ! Memory has one owner: what is assigned to gives back its own and has none.
+    subroutine eqf_memory_assign(self, other)
+        class(eqf_memory), intent(inout) :: self
+        class(eqf_memory), intent(in) :: other
+        if (associated(self%words, other%words)) return
+        if (associated(self%words)) deallocate(self%words)
+        nullify(self%words)
     end subroutine
 
     subroutine eqf_memory_free(self)
