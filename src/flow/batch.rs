@@ -54,14 +54,14 @@ impl<R: Real> Piece<'_, R> {
 }
 
 /// What is to be done with every piece.
-pub struct Job<'a, R> {
+pub struct Job<'a, R, O> {
     pub plan: &'a Plan<R, &'a [Block]>,
-    pub operation: Operation<'a, R>,
+    pub operation: O,
     /// The array that a failure to converge is about.
     pub argument: Argument,
 }
 
-impl<R: Precision> Job<'_, R> {
+impl<R: Precision, O: Operation<R>> Job<'_, R, O> {
     /// Computes a piece and writes it, unless a later sample may not converge: what [`Job::finish`] has to write is
     /// then returned, so that a failure writes nothing.
     pub fn compute<'w, V: Lanes<Real = R>>(
@@ -128,23 +128,23 @@ impl<'a> From<&'a mut [Block]> for Place<'a> {
 }
 
 /// A job with all that it takes, to be run on the plan's vectors.
-pub struct Execution<'a, R> {
-    pub job: Job<'a, R>,
+pub struct Execution<'a, R, O> {
+    pub job: Job<'a, R, O>,
     /// Not empty.
     pub batch: Piece<'a, R>,
     pub place: Place<'a>,
 }
 
-impl<R: Precision> Vectorized<R> for Execution<'_, R> {
+impl<R: Precision, O: Operation<R>> Vectorized<R> for Execution<'_, R, O> {
     type Output = Result<(), Error>;
 
     fn run<V: Lanes<Real = R>>(self) -> Result<(), Error> {
         let Execution { job, batch, place } = self;
         match place {
             Place::Here(work) => job.run::<V>(batch, work),
-            Place::Threads(threads) => threads.run::<R, V>(&job, batch),
+            Place::Threads(threads) => threads.run::<R, V, O>(&job, batch),
             #[cfg(feature = "std")]
-            Place::Pool(pool) => pool.run::<R, V>(&job, batch),
+            Place::Pool(pool) => pool.run::<R, V, O>(&job, batch),
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use super::batch::{Execution, Job, Piece, Place};
 use super::input::{check_finite, check_length};
-use super::operations::Operation;
+use super::operations::{Backward, Draw, Field, Forward, LogProb};
 use super::plan::Plan;
 use super::precision::Precision;
 use crate::error::{Argument, Error, Status};
-use crate::integrate::rk4::Direction;
 use crate::lanes::{Block, Real};
 use core::ops::Deref;
 
@@ -21,20 +20,20 @@ pub struct Calls<'p, R, E> {
 }
 
 impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
-    fn run(
+    fn run<O>(
         self,
         argument: Argument,
-        operation: Operation<'_, R>,
+        operation: O,
         n: usize,
-        x: Option<&mut [R]>,
-        extra: Option<&mut [R]>,
+        [x, extra]: [Option<&mut [R]>; 2],
+        execute: fn(Execution<'_, R, O>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if n == 0 {
             return Ok(());
         }
         let job = Job { plan: &self.plan, operation, argument };
         let batch = Piece { first: 0, n, x, extra };
-        R::execute(Execution { job, batch, place: self.place.into() })
+        execute(Execution { job, batch, place: self.place.into() })
     }
 
     /// The number of samples in `samples`, which must be a whole one and finite.
@@ -47,20 +46,19 @@ impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
         Ok(samples.len() / coordinates)
     }
 
-    fn map(
-        self,
-        direction: Direction,
-        [from_name, to_name]: [Argument; 2],
-        from: &[R],
-        to: &mut [R],
-        log_det: Option<&mut [R]>,
-    ) -> Result<(), Error> {
+    /// The number of samples of a map from one array to another of its length.
+    fn check_map(
+        &self,
+        (from_name, from): (Argument, &[R]),
+        (to_name, to): (Argument, &[R]),
+        log_det: Option<&[R]>,
+    ) -> Result<usize, Error> {
         let n = self.check_samples(from_name, from)?;
         check_length(to_name, to.len(), from.len())?;
-        if let Some(log_det) = &log_det {
+        if let Some(log_det) = log_det {
             check_length(Argument::LogDet, log_det.len(), n)?;
         }
-        self.run(from_name, Operation::Map { direction, from }, n, Some(to), log_det)
+        Ok(n)
     }
 
     /// [`Plan::forward`].
@@ -68,7 +66,8 @@ impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
     /// # Errors
     /// Those of [`Plan::forward`].
     pub fn forward(self, z: &[R], x: &mut [R], log_det: Option<&mut [R]>) -> Result<(), Error> {
-        self.map(Direction::Forward, [Argument::Z, Argument::X], z, x, log_det)
+        let n = self.check_map((Argument::Z, z), (Argument::X, x), log_det.as_deref())?;
+        self.run(Argument::Z, Forward { z }, n, [Some(x), log_det], R::forward)
     }
 
     /// [`Plan::inverse`].
@@ -76,7 +75,8 @@ impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
     /// # Errors
     /// Those of [`Plan::inverse`].
     pub fn inverse(self, x: &[R], z: &mut [R], log_det: Option<&mut [R]>) -> Result<(), Error> {
-        self.map(Direction::Backward, [Argument::X, Argument::Z], x, z, log_det)
+        let n = self.check_map((Argument::X, x), (Argument::Z, z), log_det.as_deref())?;
+        self.run(Argument::X, Backward { x }, n, [Some(z), log_det], R::inverse)
     }
 
     /// [`Plan::log_prob`].
@@ -90,8 +90,8 @@ impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
             check_length(Argument::Gradient, grad.len(), x.len())?;
             self.plan.check_gradient()?;
         }
-        let operation = Operation::LogProb { x, gradient: grad.is_some() };
-        self.run(Argument::X, operation, n, grad, Some(log_prob))
+        let operation = LogProb { x, gradient: grad.is_some() };
+        self.run(Argument::X, operation, n, [grad, Some(log_prob)], R::log_prob)
     }
 
     /// [`Plan::sample`].
@@ -105,7 +105,7 @@ impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
         if let Some(log_prob) = &log_prob {
             check_length(Argument::LogProb, log_prob.len(), n)?;
         }
-        self.run(Argument::X, Operation::Draw { seed, first }, n, Some(x), log_prob)
+        self.run(Argument::X, Draw { seed, first }, n, [Some(x), log_prob], R::sample)
     }
 
     /// [`Plan::field`].
@@ -119,7 +119,7 @@ impl<'p, R: Precision, E: Into<Place<'p>>> Calls<'p, R, E> {
         if let Some(div) = &div {
             check_length(Argument::Divergence, div.len(), n)?;
         }
-        self.run(Argument::X, Operation::Field { t, x }, n, Some(v), div)
+        self.run(Argument::X, Field { t, x }, n, [Some(v), div], R::field)
     }
 }
 

@@ -5,7 +5,6 @@ use super::precision::Precision;
 use super::transport::WorkspaceParts;
 use crate::field::Shape;
 use crate::integrate::NotConverged;
-use crate::integrate::rk4::Direction;
 use crate::lanes::{Block, Lanes, Real, gather};
 use crate::particles::remove_com;
 use crate::random::{Normals, Purpose, Stream};
@@ -70,46 +69,108 @@ impl Chunk {
     }
 }
 
-/// One kind of pass over a batch, with its inputs.
-#[derive(Clone, Copy)]
-pub enum Operation<'a, R> {
-    /// The flow in either direction, with its log-determinant.
-    Map { direction: Direction, from: &'a [R] },
-    /// The log-density, and its gradient where that is wanted.
-    LogProb { x: &'a [R], gradient: bool },
-    /// Samples `first`, ... of a seed with their log-density.
-    Draw { seed: u64, first: u64 },
-    /// Velocity and divergence at one time.
-    Field { t: R, x: &'a [R] },
+/// One kind of pass over a batch, with its inputs. Each is a type of its own, so that a program links what it calls and
+/// no more.
+pub trait Operation<R: Precision>: Copy + Sync {
+    /// From the chunk of the inputs to results in `parts.x` and `parts.extra`.
+    fn compute<V: Lanes<Real = R>>(
+        self,
+        plan: &Plan<R, &[Block]>,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>>;
 }
 
-impl<R: Precision> Operation<'_, R> {
-    /// From the chunk of the inputs to results in `parts.x` and `parts.extra`.
-    pub fn compute<V: Lanes<Real = R>>(
-        &self,
+/// The flow, with its log-determinant.
+#[derive(Clone, Copy)]
+pub struct Forward<'a, R> {
+    pub z: &'a [R],
+}
+
+impl<R: Precision> Operation<R> for Forward<'_, R> {
+    fn compute<V: Lanes<Real = R>>(
+        self,
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), NotConverged<R>> {
-        let coordinates = plan.shape.coordinates();
-        match *self {
-            Operation::Map { direction, from } => {
-                chunk.load(from, parts.x, coordinates);
-                plan.transport(direction, parts)
-            }
-            Operation::LogProb { x, gradient } => {
-                chunk.load(x, parts.x, coordinates);
-                if gradient { plan.score(parts) } else { plan.pull_back(parts) }
-            }
-            Operation::Draw { seed, first } => {
-                chunk.draw(plan.shape, seed, first, parts.x);
-                plan.push_forward(parts)
-            }
-            Operation::Field { t, x } => {
-                chunk.load(x, parts.x, coordinates);
-                plan.velocity(t, parts);
-                Ok(())
-            }
-        }
+        chunk.load(self.z, parts.x, plan.shape.coordinates());
+        plan.map_forward(parts)
+    }
+}
+
+/// The flow backward, with its log-determinant.
+#[derive(Clone, Copy)]
+pub struct Backward<'a, R> {
+    pub x: &'a [R],
+}
+
+impl<R: Precision> Operation<R> for Backward<'_, R> {
+    fn compute<V: Lanes<Real = R>>(
+        self,
+        plan: &Plan<R, &[Block]>,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        chunk.load(self.x, parts.x, plan.shape.coordinates());
+        plan.map_backward(parts)
+    }
+}
+
+/// The log-density, and its gradient where that is wanted.
+#[derive(Clone, Copy)]
+pub struct LogProb<'a, R> {
+    pub x: &'a [R],
+    pub gradient: bool,
+}
+
+impl<R: Precision> Operation<R> for LogProb<'_, R> {
+    fn compute<V: Lanes<Real = R>>(
+        self,
+        plan: &Plan<R, &[Block]>,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        chunk.load(self.x, parts.x, plan.shape.coordinates());
+        if self.gradient { plan.score(parts) } else { plan.pull_back(parts) }
+    }
+}
+
+/// Samples `first`, ... of a seed with their log-density.
+#[derive(Clone, Copy)]
+pub struct Draw {
+    pub seed: u64,
+    pub first: u64,
+}
+
+impl<R: Precision> Operation<R> for Draw {
+    fn compute<V: Lanes<Real = R>>(
+        self,
+        plan: &Plan<R, &[Block]>,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        chunk.draw(plan.shape, self.seed, self.first, parts.x);
+        plan.push_forward(parts)
+    }
+}
+
+/// Velocity and divergence at one time.
+#[derive(Clone, Copy)]
+pub struct Field<'a, R> {
+    pub t: R,
+    pub x: &'a [R],
+}
+
+impl<R: Precision> Operation<R> for Field<'_, R> {
+    fn compute<V: Lanes<Real = R>>(
+        self,
+        plan: &Plan<R, &[Block]>,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        chunk.load(self.x, parts.x, plan.shape.coordinates());
+        plan.velocity(self.t, parts);
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 use super::batch::Execution;
 use super::jacobian::Jacobians;
+use super::operations::{Backward, Draw, Field, Forward, LogProb};
 use super::plan::Combine;
 use super::radial_values::Phi;
 use crate::error::Error;
@@ -10,9 +11,21 @@ use crate::lanes::{Isa, Real};
 
 /// A real number type in which plans compute: `f32` or `f64`.
 pub trait Precision: Real {
-    /// Runs a call on the plan's vectors.
+    /// Maps a batch.
     #[doc(hidden)]
-    fn execute(execution: Execution<'_, Self>) -> Result<(), Error>;
+    fn forward(execution: Execution<'_, Self, Forward<'_, Self>>) -> Result<(), Error>;
+    /// Maps a batch back.
+    #[doc(hidden)]
+    fn inverse(execution: Execution<'_, Self, Backward<'_, Self>>) -> Result<(), Error>;
+    /// Evaluates the density of a batch.
+    #[doc(hidden)]
+    fn log_prob(execution: Execution<'_, Self, LogProb<'_, Self>>) -> Result<(), Error>;
+    /// Draws a batch.
+    #[doc(hidden)]
+    fn sample(execution: Execution<'_, Self, Draw>) -> Result<(), Error>;
+    /// Evaluates the field at a batch.
+    #[doc(hidden)]
+    fn field(execution: Execution<'_, Self, Field<'_, Self>>) -> Result<(), Error>;
     /// Fills the stages' tables.
     #[doc(hidden)]
     fn combine(isa: Isa, tables: Combine<'_, Self>);
@@ -25,7 +38,23 @@ pub trait Precision: Real {
 }
 
 impl Precision for f64 {
-    fn execute(execution: Execution<'_, f64>) -> Result<(), Error> {
+    fn forward(execution: Execution<'_, f64, Forward<'_, f64>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn inverse(execution: Execution<'_, f64, Backward<'_, f64>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn log_prob(execution: Execution<'_, f64, LogProb<'_, f64>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn sample(execution: Execution<'_, f64, Draw>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn field(execution: Execution<'_, f64, Field<'_, f64>>) -> Result<(), Error> {
         execution.job.plan.isa().run(execution)
     }
 
@@ -43,7 +72,23 @@ impl Precision for f64 {
 }
 
 impl Precision for f32 {
-    fn execute(execution: Execution<'_, f32>) -> Result<(), Error> {
+    fn forward(execution: Execution<'_, f32, Forward<'_, f32>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn inverse(execution: Execution<'_, f32, Backward<'_, f32>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn log_prob(execution: Execution<'_, f32, LogProb<'_, f32>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn sample(execution: Execution<'_, f32, Draw>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn field(execution: Execution<'_, f32, Field<'_, f32>>) -> Result<(), Error> {
         execution.job.plan.isa().run(execution)
     }
 

@@ -2,6 +2,7 @@
 
 use super::batch::{Job, Piece, Place};
 use super::calls::Calls;
+use super::operations::Operation;
 use super::plan::Plan;
 use super::precision::Precision;
 use crate::error::{Argument, Error, Status};
@@ -94,9 +95,9 @@ impl<'w> From<Threads<'w>> for Place<'w> {
 
 impl Threads<'_> {
     #[cfg(feature = "parallel")]
-    pub(super) fn run<R: Precision, V: Lanes<Real = R>>(
+    pub(super) fn run<R: Precision, V: Lanes<Real = R>, O: Operation<R>>(
         self,
-        job: &Job<'_, R>,
+        job: &Job<'_, R, O>,
         batch: Piece<'_, R>,
     ) -> Result<(), Error> {
         let Threads { count, work } = self;
@@ -113,13 +114,13 @@ impl Threads<'_> {
         let results = crate::parallel::map_on_threads(&mut pieces, |(piece, work)| {
             job.compute::<V>(piece, core::mem::take(work))
         });
-        finish::<R, V>(job, pieces.into_iter().map(|(piece, _)| piece), results)
+        finish::<R, V, O>(job, pieces.into_iter().map(|(piece, _)| piece), results)
     }
 
     #[cfg(not(feature = "parallel"))]
-    pub(super) fn run<R: Precision, V: Lanes<Real = R>>(
+    pub(super) fn run<R: Precision, V: Lanes<Real = R>, O: Operation<R>>(
         self,
-        job: &Job<'_, R>,
+        job: &Job<'_, R, O>,
         batch: Piece<'_, R>,
     ) -> Result<(), Error> {
         debug_assert_eq!(self.count, 1, "checked");
@@ -164,9 +165,9 @@ impl<'a> From<Pool<'a>> for Place<'a> {
 
 #[cfg(feature = "std")]
 impl Pool<'_> {
-    pub(super) fn run<R: Precision, V: Lanes<Real = R>>(
+    pub(super) fn run<R: Precision, V: Lanes<Real = R>, O: Operation<R>>(
         self,
-        job: &Job<'_, R>,
+        job: &Job<'_, R, O>,
         batch: Piece<'_, R>,
     ) -> Result<(), Error> {
         let least = batch.n.div_ceil(MOST_SAMPLES);
@@ -179,14 +180,14 @@ impl Pool<'_> {
             (self.progress)(done.fetch_add(piece.n, Ordering::Relaxed) + piece.n);
             Ok(results)
         });
-        finish::<R, V>(job, pieces, results)
+        finish::<R, V, O>(job, pieces, results)
     }
 }
 
 /// Writes what the pieces have kept once all have succeeded, else fails as the first that has not.
 #[cfg(feature = "std")]
-fn finish<'a, R: Precision, V: Lanes<Real = R>>(
-    job: &Job<'_, R>,
+fn finish<'a, R: Precision, V: Lanes<Real = R>, O: Operation<R>>(
+    job: &Job<'_, R, O>,
     pieces: impl IntoIterator<Item = Piece<'a, R>>,
     results: Vec<Result<impl AsRef<[V]>, Error>>,
 ) -> Result<(), Error> {

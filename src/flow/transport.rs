@@ -181,16 +181,32 @@ impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> 
 }
 
 impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
-    /// Moves `parts.x` along the flow and writes the log-determinant of that map to `parts.extra`.
-    pub(super) fn transport<V: Lanes<Real = R>>(
+    /// Moves `parts.x` forward and writes the log-determinant of that map to `parts.extra`.
+    pub(super) fn map_forward<V: Lanes<Real = R>>(
+        &self,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        self.transport(Direction::Forward, parts)
+    }
+
+    /// Moves `parts.x` back, as the plan inverts, and writes the log-determinant of that map to `parts.extra`.
+    pub(super) fn map_backward<V: Lanes<Real = R>>(
+        &self,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), NotConverged<R>> {
+        match self.config.integrator {
+            Integrator::Rk4 { .. } if self.inverts_exactly() => self.invert(parts, |_, _| ()),
+            _ => self.transport(Direction::Backward, parts),
+        }
+    }
+
+    /// Follows the field either way.
+    fn transport<V: Lanes<Real = R>>(
         &self,
         direction: Direction,
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), NotConverged<R>> {
         match self.config.integrator {
-            Integrator::Rk4 { .. } if direction == Direction::Backward && self.inverts_exactly() => {
-                self.invert(parts, |_, _| ())
-            }
             Integrator::Rk4 { .. } if self.config.log_det == LogDet::Jacobian => {
                 self.transport_tangents(direction, parts);
                 Ok(())
@@ -239,7 +255,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     ) -> Result<(), NotConverged<R>> {
         parts.prior.fill(V::zero());
         self.add_prior(parts.x, parts.prior);
-        self.transport(Direction::Forward, parts)?;
+        self.map_forward(parts)?;
         V::vectorize(
             #[inline(always)]
             || {
@@ -256,7 +272,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         &self,
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), NotConverged<R>> {
-        self.transport(Direction::Backward, parts)?;
+        self.map_backward(parts)?;
         self.add_prior(parts.x, parts.extra);
         Ok(())
     }
