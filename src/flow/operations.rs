@@ -3,10 +3,11 @@
 use super::plan::Plan;
 use super::precision::Precision;
 use super::transport::WorkspaceParts;
+use crate::error::Missing;
 use crate::field::Shape;
-use crate::integrate::NotConverged;
+use crate::integrate::Stopped;
 use crate::integrate::rk4::Direction;
-use crate::lanes::{Block, Lanes, Real, gather};
+use crate::lanes::{Block, Lanes, Real, check, gather, part_mut};
 use crate::particles::remove_com;
 use crate::random::{Normals, Purpose, Stream};
 
@@ -19,7 +20,8 @@ pub struct Chunk {
 
 impl Chunk {
     /// Gathers samples (`[n][N][D]`) into `x` (`[groups][N][D]`); lanes beyond the last sample repeat it.
-    pub fn load<V: Lanes>(self, samples: &[V::Real], x: &mut [V], coordinates: usize) {
+    pub fn load<V: Lanes>(self, samples: &[V::Real], x: &mut [V], coordinates: usize) -> Result<(), Missing> {
+        check(coordinates > 0)?;
         V::vectorize(
             #[inline(always)]
             || {
@@ -30,10 +32,11 @@ impl Chunk {
                         #[inline(always)]
                         |i| self.first + (sample + i).min(self.count - 1),
                         x,
-                    );
+                    )?;
                 }
+                Ok(())
             },
-        );
+        )
     }
 
     /// Prior draws number `first` + this chunk's of a seed, into `x` (`[groups][N][D]`); lanes beyond the last sample
@@ -57,16 +60,23 @@ impl Chunk {
     }
 
     /// Scatters `x` (`[groups][coordinates]`) to samples (`[n][coordinates]`).
-    pub fn store<V: Lanes>(self, x: &[V], samples: &mut [V::Real], coordinates: usize) {
+    pub fn store<V: Lanes>(
+        self,
+        x: &[V],
+        samples: &mut [V::Real],
+        coordinates: usize,
+    ) -> Result<(), Missing> {
+        check(coordinates > 0)?;
         for (g, x) in x.chunks_exact(coordinates).enumerate() {
             let first = g * V::WIDTH;
             for i in 0..V::WIDTH.min(self.count - first) {
-                let sample = &mut samples[(self.first + first + i) * coordinates..][..coordinates];
+                let sample = part_mut(samples, (self.first + first + i) * coordinates, coordinates)?;
                 for (target, x) in sample.iter_mut().zip(x) {
                     *target = x.as_slice()[i];
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -90,15 +100,15 @@ impl<R: Precision> Operation<'_, R> {
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         let coordinates = plan.shape.coordinates();
         match *self {
             Operation::Map { direction, from } => {
-                chunk.load(from, parts.x, coordinates);
+                chunk.load(from, parts.x, coordinates)?;
                 plan.transport(direction, parts)
             }
             Operation::LogProb { x, gradient } => {
-                chunk.load(x, parts.x, coordinates);
+                chunk.load(x, parts.x, coordinates)?;
                 if gradient { plan.score(parts) } else { plan.pull_back(parts) }
             }
             Operation::Draw { seed, first } => {
@@ -106,9 +116,8 @@ impl<R: Precision> Operation<'_, R> {
                 plan.push_forward(parts)
             }
             Operation::Field { t, x } => {
-                chunk.load(x, parts.x, coordinates);
-                plan.velocity(t, parts);
-                Ok(())
+                chunk.load(x, parts.x, coordinates)?;
+                Ok(plan.velocity(t, parts)?)
             }
         }
     }
