@@ -323,6 +323,19 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// A part of memory that is there by construction is not: a defect of this library.
+///
+/// The core returns it where an index out of range would panic, and writes no output then; for callers it becomes
+/// [`Status::Internal`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing;
+
+impl From<Missing> for Error {
+    fn from(_: Missing) -> Self {
+        Error::new(Status::Internal, Argument::Unnamed, 0.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

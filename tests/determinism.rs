@@ -252,13 +252,14 @@ impl<R: Precision> Parameters<R> {
             weights: Shared(&self.arrays[5][..m]),
         };
         let mut memory = vec![V::zero(); PairScratch::<V>::extent(shape, 1)];
-        let (mut scratch, _) = PairScratch::carve(shape, 1, &mut memory);
+        let (mut scratch, _) = PairScratch::carve(shape, 1, &mut memory).unwrap();
         let (mut v, mut x_bar) = (vec![V::zero(); x.len()], vec![V::zero(); x.len()]);
         let mut div = vec![V::zero()];
-        velocity_divergence(shape, &radial, x, &mut v, &mut div, &mut scratch);
+        velocity_divergence(shape, &radial, x, &mut v, &mut div, &mut scratch).unwrap();
         transpose(shape, x, &v, &div, &mut x_bar, &mut scratch, |d, _, [phi, slope, curvature]| {
             radial.value_slope_curvature(d, phi, slope, curvature);
-        });
+        })
+        .unwrap();
         let (mut norms, mut norm_x_bar) = (vec![V::zero()], x_bar.clone());
         let norm_scratch = &mut vec![V::zero(); norm_extent::<V>(shape, 1)];
         let mut norm = JacobianNorm {
@@ -271,7 +272,8 @@ impl<R: Precision> Parameters<R> {
         transpose_with(shape, inputs, &div, &mut norm_x_bar, &mut scratch, &mut norm, |d, _, outputs| {
             let [phi, slope, curvature] = outputs;
             radial.value_slope_curvature(d, phi, slope, curvature);
-        });
+        })
+        .unwrap();
         [v, x_bar, div, norms, norm_x_bar].concat()
     }
 }

@@ -184,10 +184,12 @@ impl PairCase {
 
     fn value(&self, radials: &Radials, x: &[f64]) -> f64 {
         let mut memory = vec![0.0; PairScratch::<f64>::extent(self.shape, 1)];
-        let (mut scratch, _) = PairScratch::carve(self.shape, 1, &mut memory);
+        let (mut scratch, _) = PairScratch::carve(self.shape, 1, &mut memory).unwrap();
         let mut v = vec![0.0; x.len()];
         let mut div = [0.0];
-        radials.with(|radial| velocity_divergence(self.shape, &radial, x, &mut v, &mut div, &mut scratch));
+        radials.with(|radial| {
+            velocity_divergence(self.shape, &radial, x, &mut v, &mut div, &mut scratch).unwrap()
+        });
         dot(&self.v_bar, &v) + self.div_bar * div[0]
     }
 
@@ -195,7 +197,7 @@ impl PairCase {
     fn transpose(&self, radials: &Radials) -> (Vec<f64>, [Vec<f64>; 4]) {
         let m = radials.mean.len();
         let mut memory = vec![0.0; PairScratch::<f64>::extent(self.shape, 1)];
-        let (mut scratch, _) = PairScratch::carve(self.shape, 1, &mut memory);
+        let (mut scratch, _) = PairScratch::carve(self.shape, 1, &mut memory).unwrap();
         let mut x_bar = vec![0.0; self.x.len()];
         let (mut offset, [mut weights, mut mean, mut log_gamma]) = (0.0, [0, 1, 2].map(|_| vec![0.0; m]));
         let mut gradient = RadialGradient {
@@ -209,7 +211,8 @@ impl PairCase {
             let run = |d: &[f64], bars: [&[f64]; 2], outputs: [&mut [f64]; 3]| {
                 radial.value_slope_curvature_transpose(d, bars, outputs, &mut gradient, &mut block);
             };
-            transpose(self.shape, &self.x, &self.v_bar, &[self.div_bar], &mut x_bar, &mut scratch, run);
+            transpose(self.shape, &self.x, &self.v_bar, &[self.div_bar], &mut x_bar, &mut scratch, run)
+                .unwrap();
         });
         (x_bar, [vec![offset], weights, mean, log_gamma])
     }

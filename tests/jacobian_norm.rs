@@ -70,7 +70,7 @@ fn dense(shape: Shape, x: &[f64]) -> Vec<f64> {
 fn closed_form(shape: Shape, x: &[f64], weights: &[f64], factor: f64) -> (Vec<f64>, Vec<f64>) {
     let groups = weights.len();
     let mut memory = vec![0.0; PairScratch::<f64>::extent(shape, groups)];
-    let (mut pairs, _) = PairScratch::carve(shape, groups, &mut memory);
+    let (mut pairs, _) = PairScratch::carve(shape, groups, &mut memory).unwrap();
     let mut scratch = vec![f64::NAN; norm_extent::<f64>(shape, groups)];
     let (mut values, mut x_bar) = (vec![0.0; groups], vec![f64::NAN; x.len()]);
     let mut norm =
@@ -79,7 +79,7 @@ fn closed_form(shape: Shape, x: &[f64], weights: &[f64], factor: f64) -> (Vec<f6
     let evaluate = |d: &[f64], _: [&[f64]; 2], [phi, slope, curvature]: [&mut [f64]; 3]| {
         Wave.value_slope_curvature(d, phi, slope, curvature);
     };
-    transpose_with(shape, [x, &v_bar], &div_bar, &mut x_bar, &mut pairs, &mut norm, evaluate);
+    transpose_with(shape, [x, &v_bar], &div_bar, &mut x_bar, &mut pairs, &mut norm, evaluate).unwrap();
     (values, x_bar)
 }
 
@@ -136,7 +136,7 @@ fn coincident_particles_have_a_finite_norm_and_no_direction() {
         let shape = Shape { particles: 2, dimension };
         let x = vec![0.0; shape.coordinates()];
         let mut memory = vec![0.0; PairScratch::<f64>::extent(shape, 1)];
-        let (mut pairs, _) = PairScratch::carve(shape, 1, &mut memory);
+        let (mut pairs, _) = PairScratch::carve(shape, 1, &mut memory).unwrap();
         let mut scratch = vec![0.0; norm_extent::<f64>(shape, 1)];
         let (mut values, mut x_bar) = ([0.0], x.clone());
         let mut norm = JacobianNorm {
@@ -148,7 +148,7 @@ fn coincident_particles_have_a_finite_norm_and_no_direction() {
         let evaluate = |d: &[f64], _: [&[f64]; 2], [phi, slope, curvature]: [&mut [f64]; 3]| {
             Shifted.value_slope_curvature(d, phi, slope, curvature);
         };
-        transpose_with(shape, [&x, &x], &[0.0], &mut x_bar, &mut pairs, &mut norm, evaluate);
+        transpose_with(shape, [&x, &x], &[0.0], &mut x_bar, &mut pairs, &mut norm, evaluate).unwrap();
         assert!((values[0] - 4.0 * dimension as f64 * 0.36).abs() < 1e-14, "{values:?}");
         assert!(x_bar.iter().all(|&bar| bar == 0.0), "{x_bar:?}");
     }

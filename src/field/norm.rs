@@ -23,6 +23,7 @@
 use super::pairs::{PairScratch, Shape, for_each_pair};
 use super::tangent::{entry, matrices_extent, pair_matrices};
 use super::transpose::{Addend, TileRadials};
+use crate::error::Missing;
 use crate::lanes::Lanes;
 use crate::radial::Radial;
 use core::ops::Range;
@@ -57,11 +58,11 @@ impl<R: Radial<V>, V: Lanes> Addend<V> for JacobianNorm<'_, R, V> {
         x: &[V],
         groups: Range<usize>,
         radials: TileRadials<'_, V>,
-    ) {
+    ) -> Result<(), Missing> {
         let TileRadials { distance, phi, slope, phi_bar, slope_bar } = radials;
         self.radial.value_slope(distance, phi, slope);
         let (matrices, sums) = self.scratch.split_at_mut(groups.len() * matrices_extent(shape));
-        pair_matrices(shape, x, [distance, phi, slope], matrices);
+        pair_matrices(shape, x, [distance, phi, slope], matrices)?;
         let tile = Matrices { shape, x, distance, matrices, sums };
         let (weights, values) = (&self.weights.0[groups.clone()], &mut self.values[groups]);
         let pass = match shape.dimension {
@@ -70,6 +71,7 @@ impl<R: Radial<V>, V: Lanes> Addend<V> for JacobianNorm<'_, R, V> {
             _ => norms::<3, V>,
         };
         pass(tile, (weights, self.weights.1), values, [phi_bar, slope_bar]);
+        Ok(())
     }
 
     fn add_position_cotangents(&mut self, shape: Shape, slope: &[V], x_bar: &mut [V]) {

@@ -1,6 +1,7 @@
 //! Distances, velocity and divergence of one vector of samples.
 
-use crate::lanes::{Lanes, Real};
+use crate::error::Missing;
+use crate::lanes::{Lanes, Real, check, part_mut, split_each};
 use crate::radial::Radial;
 
 /// Number of particles and their dimension.
@@ -15,7 +16,11 @@ pub struct Shape {
 impl Shape {
     /// N D, the reals of one sample.
     pub const fn coordinates(&self) -> usize {
-        self.particles * self.dimension
+        // At least 1, so that the compiler sees that a batch can be cut into samples.
+        match self.particles * self.dimension {
+            0 => 1,
+            coordinates => coordinates,
+        }
     }
 
     /// N (N - 1) / 2 unordered pairs.
@@ -64,16 +69,14 @@ impl<'a, V: Lanes> PairScratch<'a, V> {
         6 * Self::tile(shape, groups) * shape.pairs()
     }
 
-    /// Takes the scratch from the front of `memory`, which has at least the extent, and returns the rest.
-    pub fn carve(shape: Shape, groups: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
+    /// Takes the scratch from the front of `memory` and returns the rest.
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
+    pub fn carve(shape: Shape, groups: usize, memory: &'a mut [V]) -> Result<(Self, &'a mut [V]), Missing> {
         let p = Self::tile(shape, groups) * shape.pairs();
-        let (distance, memory) = memory.split_at_mut(p);
-        let (phi, memory) = memory.split_at_mut(p);
-        let (slope, memory) = memory.split_at_mut(p);
-        let (curvature, memory) = memory.split_at_mut(p);
-        let (phi_bar, memory) = memory.split_at_mut(p);
-        let (slope_bar, memory) = memory.split_at_mut(p);
-        (PairScratch { distance, phi, slope, curvature, phi_bar, slope_bar }, memory)
+        let ([distance, phi, slope, curvature, phi_bar, slope_bar], memory) = split_each(memory, p)?;
+        Ok((PairScratch { distance, phi, slope, curvature, phi_bar, slope_bar }, memory))
     }
 
     /// The same scratch for a shorter time.
@@ -89,20 +92,23 @@ impl<'a, V: Lanes> PairScratch<'a, V> {
     }
 
     /// The first `pairs` of each array, in the order of the fields.
-    pub(super) fn first(&mut self, pairs: usize) -> [&mut [V]; 6] {
-        [
-            &mut self.distance[..pairs],
-            &mut self.phi[..pairs],
-            &mut self.slope[..pairs],
-            &mut self.curvature[..pairs],
-            &mut self.phi_bar[..pairs],
-            &mut self.slope_bar[..pairs],
-        ]
+    pub(super) fn first(&mut self, pairs: usize) -> Result<[&mut [V]; 6], Missing> {
+        Ok([
+            part_mut(self.distance, 0, pairs)?,
+            part_mut(self.phi, 0, pairs)?,
+            part_mut(self.slope, 0, pairs)?,
+            part_mut(self.curvature, 0, pairs)?,
+            part_mut(self.phi_bar, 0, pairs)?,
+            part_mut(self.slope_bar, 0, pairs)?,
+        ])
     }
 
-    /// Vectors of coordinates in a tile.
-    pub(super) fn tile_coordinates(&self, shape: Shape) -> usize {
-        self.distance.len() / shape.pairs() * shape.coordinates()
+    /// Groups in a tile and the vectors of their coordinates, both at least 1; for a shape with pairs.
+    pub(super) fn tile_of(&self, shape: Shape) -> Result<[usize; 2], Missing> {
+        let groups = self.distance.len().checked_div(shape.pairs()).ok_or(Missing)?;
+        let coordinates = groups * shape.coordinates();
+        check(groups > 0 && coordinates > 0)?;
+        Ok([groups, coordinates])
     }
 }
 
@@ -149,23 +155,22 @@ pub fn distances<V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
 /// which are too short to be predicted.
 const ANY: usize = 0;
 
-/// `N` or, for [`ANY`], that of the shape.
+/// The shape with what the compiler knows of it.
 #[inline(always)]
-const fn particles<const N: usize>(shape: Shape) -> usize {
-    if N == ANY { shape.particles } else { N }
+const fn known<const D: usize, const N: usize>(shape: Shape) -> Shape {
+    Shape { particles: if N == ANY { shape.particles } else { N }, dimension: D }
 }
 
 #[inline(always)]
 fn pair_distances<const D: usize, const N: usize, V: Lanes>(shape: Shape, x: &[V], d: &mut [V]) {
-    let n = particles::<N>(shape);
-    let groups = x.chunks_exact(n * D).zip(d.chunks_exact_mut(n * (n - 1) / 2));
+    let shape = known::<D, N>(shape);
+    let groups = x.chunks_exact(shape.coordinates()).zip(d.chunks_exact_mut(shape.pairs().max(1)));
     for (x, d) in groups {
-        let (x, _) = x.as_chunks::<D>();
-        let mut d = d.iter_mut();
-        for i in 0..n {
-            let x_i = x[i];
-            for (x_j, d) in x[i + 1..n].iter().zip(&mut d) {
-                let mut r = x_i;
+        let ((mut x, _), mut d) = (x.as_chunks::<D>(), d.iter_mut());
+        // Each particle is paired with those behind it, which are then what is left of `x`.
+        while let Some(x_i) = x.split_off_first() {
+            for (x_j, d) in x.iter().zip(&mut d) {
+                let mut r = *x_i;
                 for k in 0..D {
                     r[k] -= x_j[k];
                 }
@@ -176,7 +181,7 @@ fn pair_distances<const D: usize, const N: usize, V: Lanes>(shape: Shape, x: &[V
 }
 
 /// Calls `radial(d^2)` for every unordered pair and, where `gradient` is given, writes to it the sum of the
-/// returned scalar times r_ij: the loop of a pair potential with u'(d)/d as the scalar.
+/// returned scalar times r_ij: the loop of a pair potential with u'(d)/d as the scalar. `x` and it are `[N][D]`.
 #[inline(always)]
 pub fn pair_potential<V: Lanes>(
     shape: Shape,
@@ -194,27 +199,28 @@ pub fn pair_potential<V: Lanes>(
 #[inline(always)]
 fn pair_gradient<const D: usize, V: Lanes>(
     x: &[V],
-    mut gradient: Option<&mut [V]>,
+    gradient: Option<&mut [V]>,
     mut radial: impl FnMut(V) -> V,
 ) {
-    if let Some(gradient) = gradient.as_deref_mut() {
-        gradient.fill(V::zero());
-    }
-    for_each_pair::<D, V>(
-        x,
-        #[inline(always)]
-        |_, i, x_i, j, x_j| {
+    // Of no particle where it is not wanted.
+    let gradient = gradient.unwrap_or_default();
+    gradient.fill(V::zero());
+    let ((mut x, _), (mut gradient, _)) = (x.as_chunks::<D>(), gradient.as_chunks_mut::<D>());
+    while let Some(x_i) = x.split_off_first() {
+        let mut gradient_i = gradient.split_off_first_mut();
+        let mut gradients = gradient.iter_mut();
+        for x_j in x {
             let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
             let scalar = radial(squared(&r));
-            if let Some(gradient) = gradient.as_deref_mut() {
+            if let (Some(gradient_i), Some(gradient_j)) = (&mut gradient_i, gradients.next()) {
                 for k in 0..D {
                     let force = scalar * r[k];
-                    gradient[i * D + k] += force;
-                    gradient[j * D + k] -= force;
+                    gradient_i[k] += force;
+                    gradient_j[k] -= force;
                 }
             }
-        },
-    );
+        }
+    }
 }
 
 /// Adds the sum over j of `scalar`_ij (x_i - x_j) to `force` of each particle i: a field that is linear in its scalars.
@@ -256,6 +262,9 @@ fn forces_alone<const D: usize, V: Lanes>(shape: Shape, x: &[V], scalar: &[V], f
 ///
 /// Cost: N (N-1)/2 evaluations of phi a group. Coincident particles exert no force on each other and contribute
 /// 2 D phi(0) to the divergence.
+///
+/// # Errors
+/// Where the arrays' lengths do not fit together.
 pub fn velocity_divergence<V: Lanes>(
     shape: Shape,
     radial: &impl Radial<V>,
@@ -263,7 +272,8 @@ pub fn velocity_divergence<V: Lanes>(
     v: &mut [V],
     div: &mut [V],
     scratch: &mut PairScratch<'_, V>,
-) {
+) -> Result<(), Missing> {
+    check(x.len() == v.len() && x.len() == div.len() * shape.coordinates())?;
     let passes = match (shape.dimension, shape.particles) {
         (1, _) => Passes::of::<1, ANY>(),
         (2, 2) => Passes::of::<2, 2>(),
@@ -275,18 +285,16 @@ pub fn velocity_divergence<V: Lanes>(
     v.fill(V::zero());
     div.fill(V::zero());
     if shape.pairs() == 0 {
-        return;
+        return Ok(());
     }
-    let tile = scratch.tile_coordinates(shape);
-    let groups = tile / shape.coordinates();
+    let [groups, tile] = scratch.tile_of(shape)?;
     for ((x, v), div) in x.chunks(tile).zip(v.chunks_mut(tile)).zip(div.chunks_mut(groups)) {
-        let pairs = div.len() * shape.pairs();
-        let (distance, phi, slope) =
-            (&mut scratch.distance[..pairs], &mut scratch.phi[..pairs], &mut scratch.slope[..pairs]);
+        let [distance, phi, slope, ..] = scratch.first(div.len() * shape.pairs())?;
         (passes.distances)(shape, x, distance);
         radial.value_slope(distance, phi, slope);
         (passes.forces)(shape, x, [distance, phi, slope], v, div);
     }
+    Ok(())
 }
 
 /// [`force_pass`]: positions, distances with phi and phi', velocities, divergences.
@@ -333,27 +341,25 @@ fn forces<const D: usize, const N: usize, V: Lanes>(
     v: &mut [V],
     div: &mut [V],
 ) {
-    let n = particles::<N>(shape);
+    let coordinates = known::<D, N>(shape).coordinates();
     let dimension = V::constant(D as f64);
-    let groups = x.chunks_exact(n * D).zip(v.chunks_exact_mut(n * D));
+    let groups = x.chunks_exact(coordinates).zip(v.chunks_exact_mut(coordinates));
     let mut radials = distance.iter().zip(phi).zip(slope);
     for ((x, v), div) in groups.zip(div) {
-        let ((x, _), (v, _)) = (x.as_chunks::<D>(), v.as_chunks_mut::<D>());
+        let ((mut x, _), (mut v, _)) = (x.as_chunks::<D>(), v.as_chunks_mut::<D>());
         let mut half = V::zero();
-        for i in 0..n {
+        while let (Some(x_i), Some(v_i)) = (x.split_off_first(), v.split_off_first_mut()) {
             // In registers: the compiler cannot know that v_j is another one.
-            let (x_i, mut v_i) = (x[i], v[i]);
-            for ((x_j, v_j), ((&d, &phi), &slope)) in
-                x[i + 1..n].iter().zip(&mut v[i + 1..n]).zip(&mut radials)
-            {
+            let mut sum = *v_i;
+            for ((x_j, v_j), ((&d, &phi), &slope)) in x.iter().zip(&mut *v).zip(&mut radials) {
                 half += d * slope + dimension * phi;
                 for k in 0..D {
                     let force = phi * (x_i[k] - x_j[k]);
-                    v_i[k] += force;
+                    sum[k] += force;
                     v_j[k] -= force;
                 }
             }
-            v[i] = v_i;
+            *v_i = sum;
         }
         *div = half + half;
     }

@@ -11,7 +11,8 @@
 //! The matrices of a stage are made once and serve all tangents.
 
 use super::pairs::Shape;
-use crate::lanes::Lanes;
+use crate::error::Missing;
+use crate::lanes::{Lanes, check, part, split_each};
 
 /// Vectors that the pair matrices of one group take: the upper triangles, row by row, of all pairs.
 pub const fn matrices_extent(shape: Shape) -> usize {
@@ -20,13 +21,25 @@ pub const fn matrices_extent(shape: Shape) -> usize {
 
 /// Writes M of every pair of each group of `x` (`[groups][N][D]`) to `matrices` (`[groups]` times
 /// [`matrices_extent`]); `radials` are d, phi and phi' of the pairs (`[groups][N (N-1)/2]`).
-pub fn pair_matrices<V: Lanes>(shape: Shape, x: &[V], radials: [&[V]; 3], matrices: &mut [V]) {
+///
+/// # Errors
+/// Where the arrays' lengths do not fit together.
+pub fn pair_matrices<V: Lanes>(
+    shape: Shape,
+    x: &[V],
+    radials: [&[V]; 3],
+    matrices: &mut [V],
+) -> Result<(), Missing> {
+    let groups = x.len() / shape.coordinates();
+    check(matrices.len() == groups * matrices_extent(shape))?;
+    check(radials.iter().all(|radial| radial.len() == groups * shape.pairs()))?;
     let write = match shape.dimension {
         1 => pair_matrices_in::<1, 1, V>,
         2 => pair_matrices_in::<2, 3, V>,
         _ => pair_matrices_in::<3, 6, V>,
     };
     write(shape, x, radials, matrices);
+    Ok(())
 }
 
 fn pair_matrices_in<const D: usize, const E: usize, V: Lanes>(
@@ -41,9 +54,9 @@ fn pair_matrices_in<const D: usize, const E: usize, V: Lanes>(
             let (matrices, _) = matrices.as_chunks_mut::<E>();
             let mut pairs = distance.iter().zip(phi).zip(slope).zip(matrices);
             for x in x.chunks_exact(shape.coordinates()) {
-                let (x, _) = x.as_chunks::<D>();
-                for (i, x_i) in x.iter().enumerate() {
-                    for (x_j, (((&d, &phi), &slope), matrix)) in x[i + 1..].iter().zip(&mut pairs) {
+                let (mut x, _) = x.as_chunks::<D>();
+                while let Some(x_i) = x.split_off_first() {
+                    for (x_j, (((&d, &phi), &slope), matrix)) in x.iter().zip(&mut pairs) {
                         let mut r = *x_i;
                         for k in 0..D {
                             r[k] -= x_j[k];
@@ -80,25 +93,34 @@ pub(super) const fn entry<const D: usize>(a: usize, b: usize) -> usize {
 /// `[B][N][D]`.
 ///
 /// `E` is D (D + 1) / 2. To be called inside of [`Lanes::vectorize`].
+///
+/// # Errors
+/// Where the arrays' lengths do not fit together.
 #[inline(always)]
 pub fn multiply<const D: usize, const E: usize, const B: usize, V: Lanes>(
     matrices: &[V],
     tangents: &[V],
     products: &mut [V],
-) {
+) -> Result<(), Missing> {
     products.fill(V::zero());
-    let n = tangents.len() / (B * D);
     let (matrices, _) = matrices.as_chunks::<E>();
-    let ((t, _), (p, _)) = (tangents.as_chunks::<D>(), products.as_chunks_mut::<D>());
+    let ((tangents, _), (products, _)) = (tangents.as_chunks::<D>(), products.as_chunks_mut::<D>());
+    let n = tangents.len() / B;
+    check(matrices.len() == n * n.saturating_sub(1) / 2)?;
+    // All of length n, so that the loops need not check any index.
+    let (p, _) = split_each::<_, B>(products, n)?;
+    let mut t: [&[[V; D]]; B] = [&[]; B];
+    for (b, t) in t.iter_mut().enumerate() {
+        *t = part(tangents, b * n, n)?;
+    }
     let mut matrices = matrices.iter();
     for i in 0..n {
         // In registers: the compiler cannot know that particle j is another one.
-        let t_i: [[V; D]; B] = core::array::from_fn(|b| t[b * n + i]);
-        let mut p_i: [[V; D]; B] = core::array::from_fn(|b| p[b * n + i]);
+        let t_i: [[V; D]; B] = core::array::from_fn(|b| t[b][i]);
+        let mut p_i: [[V; D]; B] = core::array::from_fn(|b| p[b][i]);
         for (j, matrix) in (i + 1..n).zip(&mut matrices) {
             for b in 0..B {
-                let t_j = &t[b * n + j];
-                let p_j = &mut p[b * n + j];
+                let (t_j, p_j) = (&t[b][j], &mut p[b][j]);
                 let mut dr = t_i[b];
                 for k in 0..D {
                     dr[k] -= t_j[k];
@@ -114,9 +136,10 @@ pub fn multiply<const D: usize, const E: usize, const B: usize, V: Lanes>(
             }
         }
         for b in 0..B {
-            p[b * n + i] = p_i[b];
+            p[b][i] = p_i[b];
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use super::operations::{Chunk, Operation};
 use super::plan::Plan;
 use super::precision::Precision;
 use super::threads::Threads;
-use crate::error::{Argument, Error, Status};
-use crate::lanes::{Block, Lanes, Real, Vectorized};
+use crate::error::{Argument, Error, Missing, Status};
+use crate::integrate::{NotConverged, Stopped};
+use crate::lanes::{Block, Lanes, Real, Vectorized, check, copy, part_mut};
 
 #[cfg(feature = "std")]
 use super::threads::Pool;
@@ -42,14 +43,15 @@ impl<R: Real> Piece<'_, R> {
         (0..n).step_by(samples).map(move |at| Chunk { first: start + at, count: samples.min(n - at) })
     }
 
-    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]) {
+    fn write<V: Lanes<Real = R>>(&mut self, chunk: Chunk, x: &[V], extra: &[V]) -> Result<(), Missing> {
         let chunk = Chunk { first: chunk.first - self.first, ..chunk };
         if let Some(target) = self.x.as_deref_mut() {
-            chunk.store(x, target, x.len() / extra.len());
+            chunk.store(x, target, x.len().checked_div(extra.len()).ok_or(Missing)?)?;
         }
         if let Some(target) = self.extra.as_deref_mut() {
-            chunk.store(extra, target, 1);
+            chunk.store(extra, target, 1)?;
         }
+        Ok(())
     }
 }
 
@@ -70,43 +72,54 @@ impl<R: Precision, O: Operation<R>> Job<'_, R, O> {
         work: &'w mut [Block],
     ) -> Result<&'w [V], Error> {
         let coordinates = self.plan.shape.coordinates();
-        let (mut parts, results) = self.plan.workspace::<V>(piece.n, work)?;
+        let (mut parts, rest) = self.plan.workspace::<V>(piece.n, work)?;
         let samples = parts.extra.len() * V::WIDTH;
+        check(samples > 0)?;
         let keep = self.plan.config.may_fail();
-        let groups = parts.extra.len();
-        for (c, chunk) in piece.chunks(samples).enumerate() {
-            let mut parts = parts.first(chunk.count.div_ceil(V::WIDTH));
-            self.operation.compute(self.plan, chunk, &mut parts).map_err(|e| {
-                let sample = chunk.first + e.lane.min(chunk.count - 1);
-                Error::at(Status::Convergence, self.argument, sample, e.time.to_f64())
+        let kept = if keep { piece.n.div_ceil(V::WIDTH) } else { 0 };
+        let results = part_mut(rest, 0, kept * self.result_length())?;
+        let mut free = results.chunks_exact_mut(self.result_length());
+        for chunk in piece.chunks(samples) {
+            let mut parts = parts.first(chunk.count.div_ceil(V::WIDTH))?;
+            self.operation.compute(self.plan, chunk, &mut parts).map_err(|stopped| match stopped {
+                Stopped::NotConverged(NotConverged { lane, time }) => {
+                    let sample = chunk.first + lane.min(chunk.count - 1);
+                    Error::at(Status::Convergence, self.argument, sample, time.to_f64())
+                }
+                Stopped::Missing(missing) => missing.into(),
             })?;
             if keep {
-                let results = results.chunks_exact_mut(coordinates + 1).skip(c * groups);
-                for (result, (x, &extra)) in results.zip(parts.x.chunks_exact(coordinates).zip(&*parts.extra))
-                {
-                    result[..coordinates].copy_from_slice(x);
-                    result[coordinates] = extra;
+                for (x, &mut extra) in parts.x.chunks_exact(coordinates).zip(parts.extra) {
+                    let (last, front) = free.next().and_then(<[V]>::split_last_mut).ok_or(Missing)?;
+                    copy(x, front)?;
+                    *last = extra;
                 }
             } else {
-                piece.write(chunk, parts.x, parts.extra);
+                piece.write(chunk, parts.x, parts.extra)?;
             }
         }
-        Ok(if keep { results } else { &[] })
+        Ok(results)
+    }
+
+    /// Vectors that a vector of samples keeps: coordinates and the other result.
+    fn result_length(&self) -> usize {
+        self.plan.shape.coordinates().saturating_add(1)
     }
 
     /// Computes a whole batch and writes it.
     pub fn run<V: Lanes<Real = R>>(&self, mut batch: Piece<'_, R>, work: &mut [Block]) -> Result<(), Error> {
         let results = self.compute::<V>(&mut batch, work)?;
-        self.finish(&mut batch, results);
+        self.finish(&mut batch, results)?;
         Ok(())
     }
 
     /// Writes what [`Job::compute`] has returned, one vector of samples after the other.
-    pub fn finish<V: Lanes<Real = R>>(&self, piece: &mut Piece<'_, R>, results: &[V]) {
-        let coordinates = self.plan.shape.coordinates();
-        for (chunk, result) in piece.chunks(V::WIDTH).zip(results.chunks_exact(coordinates + 1)) {
-            piece.write(chunk, &result[..coordinates], &result[coordinates..]);
+    pub fn finish<V: Lanes<Real = R>>(&self, piece: &mut Piece<'_, R>, results: &[V]) -> Result<(), Missing> {
+        for (chunk, result) in piece.chunks(V::WIDTH).zip(results.chunks_exact(self.result_length())) {
+            let (extra, x) = result.split_last().ok_or(Missing)?;
+            piece.write(chunk, x, core::slice::from_ref(extra))?;
         }
+        Ok(())
     }
 }
 

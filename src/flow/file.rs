@@ -14,7 +14,7 @@
 //! | 64 | | doubles W `[L][M]`, b `[L]`, a `[M]`, mu `[M]`, gamma `[M]`, mu^t `[L]`, gamma^t `[L]` |
 
 use super::model::{Model, Reals};
-use crate::error::{Argument, Error, Status};
+use crate::error::{Argument, Error, Missing, Status};
 use crate::field::Shape;
 use crate::radial::Basis;
 
@@ -135,10 +135,11 @@ pub fn write_model(model: &Model<'_>, bytes: &mut [u8]) -> Result<usize, Error> 
     let Some(bytes) = bytes.get_mut(..length) else {
         return Err(Error::new(Status::Workspace, Argument::Bytes, length as f64));
     };
-    bytes.fill(0);
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&FILE_VERSION.to_le_bytes());
-    bytes[16..24].copy_from_slice(&(length as u64).to_le_bytes());
+    let (header, parameters) = bytes.split_first_chunk_mut::<HEADER>().ok_or(Missing)?;
+    header.fill(0);
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..12].copy_from_slice(&FILE_VERSION.to_le_bytes());
+    header[16..24].copy_from_slice(&(length as u64).to_le_bytes());
     let basis = match model.basis {
         Basis::Gaussian => 0,
         Basis::Normalized => 1,
@@ -147,18 +148,20 @@ pub fn write_model(model: &Model<'_>, bytes: &mut [u8]) -> Result<usize, Error> 
     let importance = if model.importance.is_some() { HAS_IMPORTANCE } else { 0 };
     let [n, d] = [model.shape.particles, model.shape.dimension].map(|count| count as u32);
     let [m, l] = [model.n_radial(), model.n_time()].map(|count| count as u32);
-    for (slot, word) in bytes[24..48].chunks_exact_mut(4).zip([basis, bias | importance, n, d, m, l]) {
+    for (slot, word) in header[24..48].chunks_exact_mut(4).zip([basis, bias | importance, n, d, m, l]) {
         slot.copy_from_slice(&word.to_le_bytes());
     }
-    bytes[48..56].copy_from_slice(&model.eps.to_le_bytes());
+    header[48..56].copy_from_slice(&model.eps.to_le_bytes());
     let values = model.arrays().into_iter().filter_map(|(_, array)| array);
-    let mut slots = bytes[HEADER..].chunks_exact_mut(8);
+    let mut slots = parameters.chunks_exact_mut(8);
     for array in values {
         for (value, slot) in array.iter().zip(&mut slots) {
             slot.copy_from_slice(&value.to_le_bytes());
         }
     }
-    let checksum = crc32fast::hash(&bytes[CHECKED_FROM..]);
-    bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&header[CHECKED_FROM..]);
+    checksum.update(parameters);
+    header[12..16].copy_from_slice(&checksum.finalize().to_le_bytes());
     Ok(length)
 }

@@ -9,7 +9,7 @@ use super::transport::GridField;
 use crate::error::{Argument, Error, Status};
 use crate::integrate::rk4::Direction;
 use crate::integrate::tangent::{self, TangentScratch};
-use crate::lanes::{Block, Lanes, Vectorized};
+use crate::lanes::{Block, Lanes, Vectorized, at, check, part_mut};
 use core::ops::Deref;
 
 impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
@@ -60,17 +60,21 @@ impl<R: Precision> Vectorized<R> for Jacobians<'_, R> {
         let (coordinates, k) = (plan.shape.coordinates(), plan.shape.free_dimension());
         let n = z.len() / coordinates;
         let (mut parts, _) = plan.workspace::<V>(n, work)?;
-        let mut parts = parts.first(1);
+        let mut parts = parts.first(1)?;
         for first in (0..n).step_by(V::WIDTH) {
             let chunk = Chunk { first, count: V::WIDTH.min(n - first) };
-            chunk.load(z, parts.x, coordinates);
+            chunk.load(z, parts.x, coordinates)?;
             let mut field = GridField { plan: &plan, pairs: &mut parts.pairs };
-            let (mut scratch, _) = TangentScratch::carve(plan.shape, 1, parts.ladder);
-            let columns = tangent::jacobian(&mut field, plan.grid(Direction::Forward), parts.x, &mut scratch);
+            let (mut scratch, _) = TangentScratch::carve(plan.shape, 1, parts.ladder)?;
+            let grid = plan.grid(Direction::Forward)?;
+            let columns = tangent::jacobian(&mut field, grid, parts.x, &mut scratch)?;
+            check(columns.len() == k * coordinates)?;
             for sample in 0..chunk.count {
-                let matrix = &mut jacobian[(first + sample) * k * k..][..k * k];
-                for (i, element) in matrix.iter_mut().enumerate() {
-                    *element = columns[(i % k) * coordinates + i / k].lane(sample);
+                let matrix = part_mut(jacobian, (first + sample) * k * k, k * k)?;
+                for (a, row) in matrix.chunks_exact_mut(k.max(1)).enumerate() {
+                    for (element, column) in row.iter_mut().zip(columns.chunks_exact(coordinates)) {
+                        *element = at(at(column, a)?.as_slice(), sample)?;
+                    }
                 }
             }
         }

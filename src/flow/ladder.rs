@@ -5,14 +5,14 @@ use super::config::{Config, Inverse, LogDet};
 use super::plan::Plan;
 use super::precision::Precision;
 use super::transport::{GridField, WorkspaceParts};
-use crate::error::{Argument, Error, Status};
+use crate::error::{Argument, Error, Missing, Status};
 use crate::field::{PairScratch, Shape};
-use crate::integrate::NotConverged;
+use crate::integrate::Stopped;
 use crate::integrate::exact::{self, ExactScratch};
 use crate::integrate::exact_adjoint::{self, GradientScratch};
 use crate::integrate::rk4::Direction;
 use crate::integrate::tangent::{self, TangentScratch};
-use crate::lanes::{Block, Lanes};
+use crate::lanes::{Block, Lanes, check, copy, part, part_mut, split};
 use core::ops::Deref;
 
 /// Vectors that the ladder takes for a chunk of `groups`; saturates.
@@ -46,11 +46,11 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         &self,
         direction: Direction,
         parts: &mut WorkspaceParts<'_, V>,
-    ) {
+    ) -> Result<(), Missing> {
         let tile = PairScratch::<V>::tile(self.shape, parts.extra.len());
         let mut field = GridField { plan: self, pairs: &mut parts.pairs };
-        let (mut scratch, _) = TangentScratch::carve(self.shape, tile, parts.ladder);
-        tangent::solve(&mut field, self.grid(direction), parts.x, parts.extra, &mut scratch);
+        let (mut scratch, _) = TangentScratch::carve(self.shape, tile, parts.ladder)?;
+        tangent::solve(&mut field, self.grid(direction)?, parts.x, parts.extra, &mut scratch)
     }
 
     /// Moves `parts.x` to where the forward map comes from, and writes minus its log-determinant to `parts.extra`.
@@ -59,13 +59,13 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub(super) fn invert<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-        after_step: impl FnMut(usize, &[V]),
-    ) -> Result<(), NotConverged<R>> {
+        after_step: impl FnMut(usize, &[V]) -> Result<(), Missing>,
+    ) -> Result<(), Stopped<R>> {
         let groups = parts.extra.len();
         let tile = PairScratch::<V>::tile(self.shape, groups);
         let mut field = GridField { plan: self, pairs: &mut parts.pairs };
-        let (mut scratch, _) = ExactScratch::carve(self.shape, tile, groups, parts.ladder);
-        let lengths = self.grid(Direction::Forward).step_lengths;
+        let (mut scratch, _) = ExactScratch::carve(self.shape, tile, groups, parts.ladder)?;
+        let lengths = self.grid(Direction::Forward)?.step_lengths;
         exact::solve(&mut field, lengths, self.config.log_det, parts.x, parts.extra, &mut scratch, after_step)
     }
 
@@ -73,23 +73,24 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub(super) fn score_of_exact_inverse<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
-        let (n, grid) = (groups * coordinates, self.grid(Direction::Forward));
-        let tile = PairScratch::<V>::tile(self.shape, groups);
-        let (starts, rest) = core::mem::take(&mut parts.integrator).split_at_mut(grid.steps() * n);
-        self.invert(parts, |k, x| starts[k * n..(k + 1) * n].copy_from_slice(x))?;
+        let (n, grid) = (groups * coordinates, self.grid(Direction::Forward)?);
+        let tile = PairScratch::<V>::tile(self.shape, groups) * coordinates;
+        check(tile > 0)?;
+        let (starts, rest) = split(core::mem::take(&mut parts.integrator), grid.steps() * n)?;
+        self.invert(parts, |k, x| copy(x, part_mut(starts, k * n, n)?))?;
         self.add_prior(parts.x, parts.extra);
-        let gradient = &mut rest[..n];
+        let gradient = part_mut(rest, 0, n)?;
         self.prior_gradients(parts.x, gradient);
         let mut field = GridField { plan: self, pairs: &mut parts.pairs };
-        for (number, gradient) in gradient.chunks_mut(tile * coordinates).enumerate() {
-            let (first, length) = (number * tile * coordinates, gradient.len());
-            let starts = |k| &starts[k * n + first..][..length];
-            let (mut scratch, _) = GradientScratch::carve(self.shape, length / coordinates, parts.ladder);
-            exact_adjoint::gradient(&mut field, grid, starts, gradient, &mut scratch);
+        for (number, gradient) in gradient.chunks_mut(tile).enumerate() {
+            let (first, length) = (number * tile, gradient.len());
+            let starts = |k| part(starts, k * n + first, length);
+            let (mut scratch, _) = GradientScratch::carve(self.shape, length / coordinates, parts.ladder)?;
+            exact_adjoint::gradient(&mut field, grid, starts, gradient, &mut scratch)?;
         }
-        parts.x.copy_from_slice(gradient);
+        copy(gradient, parts.x)?;
         Ok(())
     }
 }

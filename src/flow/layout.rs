@@ -2,8 +2,8 @@
 
 use super::config::{Config, RadialPath};
 use super::model::Model;
-use crate::error::{Argument, Error, Status};
-use crate::lanes::{Block, Isa, Lanes, Real, Vectorized};
+use crate::error::{Argument, Error, Missing, Status};
+use crate::lanes::{Block, Isa, Lanes, Real, Vectorized, at, part, part_mut, split};
 use crate::radial::{Cells, Degree, Gaussians, RadialPrecision, padded_rows, scratch_extent};
 
 /// Index of each array in [`Layout::lengths`].
@@ -73,13 +73,14 @@ impl Layout {
         if self.steps == 0 || nodes.len() != self.steps + 1 {
             return Err(Error::new(Status::Shape, Argument::Time, (self.steps + 1) as f64));
         }
+        let mut before = None;
         for (index, &node) in nodes.iter().enumerate() {
             let end = index == self.steps;
-            let right =
-                if index == 0 { node == 0.0 } else { node > nodes[index - 1] && (node == 1.0) == end };
+            let right = before.map_or(node == 0.0, |before| node > before && (node == 1.0) == end);
             if !right {
                 return Err(Error::at(Status::Argument, Argument::Time, index, node));
             }
+            before = Some(node);
         }
         Ok(())
     }
@@ -117,15 +118,19 @@ impl Layout {
     }
 
     /// Array number `array`, whose reals are `T`, in the memory of a plan of precision `R`.
-    pub fn get<'s, R: Real, T: Real>(&self, storage: &'s [Block], array: usize) -> &'s [T] {
-        let (start, end) = self.ends::<R>(array);
-        &Block::reals(&storage[start..end])[..self.lengths()[array]]
+    pub fn get<'s, R: Real, T: Real>(&self, storage: &'s [Block], array: usize) -> Result<&'s [T], Missing> {
+        let [start, blocks] = self.place::<R>(array)?;
+        part(Block::reals(part(storage, start, blocks)?), 0, at(&self.lengths(), array)?)
     }
 
     /// As [`Layout::get`], to change it.
-    pub fn get_mut<'s, R: Real, T: Real>(&self, storage: &'s mut [Block], array: usize) -> &'s mut [T] {
-        let (start, end) = self.ends::<R>(array);
-        &mut Block::reals_mut(&mut storage[start..end])[..self.lengths()[array]]
+    pub fn get_mut<'s, R: Real, T: Real>(
+        &self,
+        storage: &'s mut [Block],
+        array: usize,
+    ) -> Result<&'s mut [T], Missing> {
+        let [start, blocks] = self.place::<R>(array)?;
+        part_mut(Block::reals_mut(part_mut(storage, start, blocks)?), 0, at(&self.lengths(), array)?)
     }
 
     /// All arrays before number `array`, and those from it on as [`Layout::take`] wants them.
@@ -133,24 +138,28 @@ impl Layout {
         &self,
         storage: &'s mut [Block],
         array: usize,
-    ) -> (&'s [Block], &'s mut [Block]) {
-        let (front, back) = storage.split_at_mut(self.ends::<R>(array).0);
-        (front, back)
+    ) -> Result<(&'s [Block], &'s mut [Block]), Missing> {
+        let [start, _] = self.place::<R>(array)?;
+        let (front, back) = split(storage, start)?;
+        Ok((front, back))
     }
 
     /// Array number `array` from the front of `rest`, which begins with it.
-    pub fn take<'s, R: Real, T: Real>(&self, rest: &mut &'s mut [Block], array: usize) -> &'s mut [T] {
-        let (start, end) = self.ends::<R>(array);
-        let (taken, back) = core::mem::take(rest).split_at_mut(end - start);
+    pub fn take<'s, R: Real, T: Real>(
+        &self,
+        rest: &mut &'s mut [Block],
+        array: usize,
+    ) -> Result<&'s mut [T], Missing> {
+        let [_, blocks] = self.place::<R>(array)?;
+        let (taken, back) = split(core::mem::take(rest), blocks)?;
         *rest = back;
-        &mut Block::reals_mut(taken)[..self.lengths()[array]]
+        part_mut(Block::reals_mut(taken), 0, at(&self.lengths(), array)?)
     }
 
-    /// First block of an array and the one behind its last.
-    fn ends<R: Real>(&self, array: usize) -> (usize, usize) {
+    /// First block of an array and how many it has.
+    fn place<R: Real>(&self, array: usize) -> Result<[usize; 2], Missing> {
         let blocks = self.blocks::<R>();
-        let start = blocks[..array].iter().sum();
-        (start, start + blocks[array])
+        Ok([blocks.iter().take(array).sum(), at(&blocks, array)?])
     }
 }
 

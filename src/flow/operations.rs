@@ -3,9 +3,10 @@
 use super::plan::Plan;
 use super::precision::Precision;
 use super::transport::WorkspaceParts;
+use crate::error::Missing;
 use crate::field::Shape;
-use crate::integrate::NotConverged;
-use crate::lanes::{Block, Lanes, Real, gather};
+use crate::integrate::Stopped;
+use crate::lanes::{Block, Lanes, Real, check, gather, part_mut};
 use crate::particles::remove_com;
 use crate::random::{Normals, Purpose, Stream};
 
@@ -18,7 +19,8 @@ pub struct Chunk {
 
 impl Chunk {
     /// Gathers samples (`[n][N][D]`) into `x` (`[groups][N][D]`); lanes beyond the last sample repeat it.
-    pub fn load<V: Lanes>(self, samples: &[V::Real], x: &mut [V], coordinates: usize) {
+    pub fn load<V: Lanes>(self, samples: &[V::Real], x: &mut [V], coordinates: usize) -> Result<(), Missing> {
+        check(coordinates > 0)?;
         V::vectorize(
             #[inline(always)]
             || {
@@ -29,10 +31,11 @@ impl Chunk {
                         #[inline(always)]
                         |i| self.first + (sample + i).min(self.count - 1),
                         x,
-                    );
+                    )?;
                 }
+                Ok(())
             },
-        );
+        )
     }
 
     /// Prior draws number `first` + this chunk's of a seed, into `x` (`[groups][N][D]`); lanes beyond the last sample
@@ -56,16 +59,23 @@ impl Chunk {
     }
 
     /// Scatters `x` (`[groups][coordinates]`) to samples (`[n][coordinates]`).
-    pub fn store<V: Lanes>(self, x: &[V], samples: &mut [V::Real], coordinates: usize) {
+    pub fn store<V: Lanes>(
+        self,
+        x: &[V],
+        samples: &mut [V::Real],
+        coordinates: usize,
+    ) -> Result<(), Missing> {
+        check(coordinates > 0)?;
         for (g, x) in x.chunks_exact(coordinates).enumerate() {
             let first = g * V::WIDTH;
             for i in 0..V::WIDTH.min(self.count - first) {
-                let sample = &mut samples[(self.first + first + i) * coordinates..][..coordinates];
+                let sample = part_mut(samples, (self.first + first + i) * coordinates, coordinates)?;
                 for (target, x) in sample.iter_mut().zip(x) {
                     *target = x.as_slice()[i];
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -78,7 +88,7 @@ pub trait Operation<R: Precision>: Copy + Sync {
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>>;
+    ) -> Result<(), Stopped<R>>;
 }
 
 /// The flow, with its log-determinant.
@@ -93,8 +103,8 @@ impl<R: Precision> Operation<R> for Forward<'_, R> {
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
-        chunk.load(self.z, parts.x, plan.shape.coordinates());
+    ) -> Result<(), Stopped<R>> {
+        chunk.load(self.z, parts.x, plan.shape.coordinates())?;
         plan.map_forward(parts)
     }
 }
@@ -111,8 +121,8 @@ impl<R: Precision> Operation<R> for Backward<'_, R> {
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
-        chunk.load(self.x, parts.x, plan.shape.coordinates());
+    ) -> Result<(), Stopped<R>> {
+        chunk.load(self.x, parts.x, plan.shape.coordinates())?;
         plan.map_backward(parts)
     }
 }
@@ -130,8 +140,8 @@ impl<R: Precision> Operation<R> for LogProb<'_, R> {
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
-        chunk.load(self.x, parts.x, plan.shape.coordinates());
+    ) -> Result<(), Stopped<R>> {
+        chunk.load(self.x, parts.x, plan.shape.coordinates())?;
         if self.gradient { plan.score(parts) } else { plan.pull_back(parts) }
     }
 }
@@ -149,7 +159,7 @@ impl<R: Precision> Operation<R> for Draw {
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         chunk.draw(plan.shape, self.seed, self.first, parts.x);
         plan.push_forward(parts)
     }
@@ -168,9 +178,8 @@ impl<R: Precision> Operation<R> for Field<'_, R> {
         plan: &Plan<R, &[Block]>,
         chunk: Chunk,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
-        chunk.load(self.x, parts.x, plan.shape.coordinates());
-        plan.velocity(self.t, parts);
-        Ok(())
+    ) -> Result<(), Stopped<R>> {
+        chunk.load(self.x, parts.x, plan.shape.coordinates())?;
+        Ok(plan.velocity(self.t, parts)?)
     }
 }

@@ -5,10 +5,10 @@ use super::layout::{Layout, array};
 use super::model::Model;
 use super::precision::Precision;
 use super::transport::WorkspaceParts;
-use crate::error::{Argument, Error, Status};
+use crate::error::{Argument, Error, Missing, Status};
 use crate::field::Shape;
 use crate::integrate::rk4::{Direction, Grid};
-use crate::lanes::{Block, Isa, Lanes, Real, Vectorized};
+use crate::lanes::{Block, Isa, Lanes, Real, Vectorized, at, check, part};
 use crate::radial::{
     Accuracy, Basis, Cells, Degree, Exact, Kernel, Radial, SQRT_LOG2_E, Shared, Table, combine, compile,
     padded_rows, reach, time_functions,
@@ -94,8 +94,8 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
             basis: model.basis,
             eps: R::from_f64(model.eps),
             reach: reach(
-                layout.get::<R, R>(&storage, array::MEAN),
-                layout.get::<R, R>(&storage, array::SCALE),
+                layout.get::<R, R>(&storage, array::MEAN)?,
+                layout.get::<R, R>(&storage, array::SCALE)?,
             ),
         };
         let isa = config.isa.unwrap_or(Isa::best());
@@ -108,13 +108,13 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         match nodes {
             Some(nodes) => {
                 layout.check_nodes(nodes)?;
-                plan.collapse_stages(|node| nodes[node]);
+                plan.collapse_stages(|node| at(nodes, node))?;
             }
-            None => plan.collapse_stages(|node| node as f64 / steps),
+            None => plan.collapse_stages(|node| Ok(node as f64 / steps))?,
         }
         if let Some(cells) = layout.cells {
             plan.compile(&cells)?;
-            plan.tabulate();
+            plan.tabulate()?;
         }
         Ok(plan)
     }
@@ -129,39 +129,40 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         S: DerefMut,
     {
         self.layout.check_nodes(nodes)?;
-        self.collapse_stages(|node| nodes[node]);
-        self.tabulate();
-        Ok(())
+        self.collapse_stages(|node| at(nodes, node))?;
+        Ok(self.tabulate()?)
     }
 
     /// Collapses the weights at every stage time: the nodes and the middles between them.
-    fn collapse_stages(&mut self, node: impl Fn(usize) -> f64)
+    fn collapse_stages(&mut self, node: impl Fn(usize) -> Result<f64, Missing>) -> Result<(), Missing>
     where
         S: DerefMut,
     {
         let layout = self.layout;
-        let (parameters, mut grid) = layout.split::<R>(&mut self.storage, array::STEP_LENGTHS);
-        let kernel = kernel::<R, R>(self.constants, &layout, 0, parameters);
-        let step_lengths: &mut [R] = layout.take::<R, R>(&mut grid, array::STEP_LENGTHS);
-        let offsets: &mut [R] = layout.take::<R, R>(&mut grid, array::OFFSETS);
-        let weights: &mut [R] = layout.take::<R, R>(&mut grid, array::STAGE_WEIGHTS);
+        check(layout.n_radial > 0 && layout.n_time > 0)?;
+        let (parameters, mut grid) = layout.split::<R>(&mut self.storage, array::STEP_LENGTHS)?;
+        let kernel = kernel::<R, R>(self.constants, &layout, 0, parameters)?;
+        let step_lengths: &mut [R] = layout.take::<R, R>(&mut grid, array::STEP_LENGTHS)?;
+        let offsets: &mut [R] = layout.take::<R, R>(&mut grid, array::OFFSETS)?;
+        let weights: &mut [R] = layout.take::<R, R>(&mut grid, array::STAGE_WEIGHTS)?;
         for (k, length) in step_lengths.iter_mut().enumerate() {
-            *length = R::from_f64(node(k + 1) - node(k));
+            *length = R::from_f64(node(k + 1)? - node(k)?);
         }
-        let stage_time = |stage: usize| 0.5 * (node(stage / 2) + node(stage.div_ceil(2)));
+        let stage_time = |stage: usize| Ok::<_, Missing>(0.5 * (node(stage / 2)? + node(stage.div_ceil(2))?));
         for (stage, (offset, weights)) in
             offsets.iter_mut().zip(weights.chunks_exact_mut(layout.n_radial)).enumerate()
         {
-            *offset = kernel.collapse(R::from_f64(stage_time(stage)), weights);
+            *offset = kernel.collapse(R::from_f64(stage_time(stage)?), weights);
         }
         if layout.cells.is_some() {
-            let (doubles, mut rest) = layout.split::<R>(&mut self.storage, array::TIME_VALUES);
-            let kernel = double_kernel::<R>(self.exact_constants, &layout, doubles);
-            let values: &mut [f64] = layout.take::<R, f64>(&mut rest, array::TIME_VALUES);
+            let (doubles, mut rest) = layout.split::<R>(&mut self.storage, array::TIME_VALUES)?;
+            let kernel = double_kernel::<R>(self.exact_constants, &layout, doubles)?;
+            let values: &mut [f64] = layout.take::<R, f64>(&mut rest, array::TIME_VALUES)?;
             for (stage, values) in values.chunks_exact_mut(layout.n_time).enumerate() {
-                time_functions(&kernel, stage_time(stage), values);
+                time_functions(&kernel, stage_time(stage)?, values);
             }
         }
+        Ok(())
     }
 
     /// Compiles the L functions of distance; an automatic plan whose tolerance cannot be met stays exact.
@@ -170,12 +171,12 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         S: DerefMut,
     {
         let layout = self.layout;
-        let (front, mut rest) = layout.split::<R>(&mut self.storage, array::SCRATCH);
-        let kernel = double_kernel::<R>(self.exact_constants, &layout, front);
-        let time_values = layout.get::<R, f64>(front, array::TIME_VALUES);
-        let scratch = layout.take::<R, f64>(&mut rest, array::SCRATCH);
-        let rows = layout.take::<R, f64>(&mut rest, array::ROWS);
-        let accuracy = Compile { kernel, cells, time_values, rows, scratch }.on(self.isa);
+        let (front, mut rest) = layout.split::<R>(&mut self.storage, array::SCRATCH)?;
+        let kernel = double_kernel::<R>(self.exact_constants, &layout, front)?;
+        let time_values = layout.get::<R, f64>(front, array::TIME_VALUES)?;
+        let scratch = layout.take::<R, f64>(&mut rest, array::SCRATCH)?;
+        let rows = layout.take::<R, f64>(&mut rest, array::ROWS)?;
+        let accuracy = Compile { kernel, cells, time_values, rows, scratch }.on(self.isa)?;
         let tolerance = self.config.tolerance::<R>();
         if accuracy.relative() <= tolerance {
             self.accuracy = Some(accuracy);
@@ -187,19 +188,19 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     }
 
     /// Fills each stage's table from the L compiled functions.
-    fn tabulate(&mut self)
+    fn tabulate(&mut self) -> Result<(), Missing>
     where
         S: DerefMut,
     {
         let (layout, isa) = (self.layout, self.isa);
         if self.accuracy.is_none() {
-            return;
+            return Ok(());
         }
-        let (front, mut rest) = layout.split::<R>(&mut self.storage, array::TABLES);
-        let tables = layout.take::<R, R>(&mut rest, array::TABLES);
-        let rows = layout.get::<R, f64>(front, array::ROWS);
-        let time_values = layout.get::<R, f64>(front, array::TIME_VALUES);
-        R::combine(isa, Combine { n_time: layout.n_time, time_values, rows, tables });
+        let (front, mut rest) = layout.split::<R>(&mut self.storage, array::TABLES)?;
+        let tables = layout.take::<R, R>(&mut rest, array::TABLES)?;
+        let rows = layout.get::<R, f64>(front, array::ROWS)?;
+        let time_values = layout.get::<R, f64>(front, array::TIME_VALUES)?;
+        R::combine(isa, Combine { n_time: layout.n_time, time_values, rows, tables })
     }
 
     /// The same plan on borrowed memory: one type whatever `S` is, which threads can share.
@@ -217,7 +218,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         }
     }
 
-    fn array(&self, array: usize) -> &[R] {
+    fn array(&self, array: usize) -> Result<&[R], Missing> {
         self.layout.get::<R, R>(&self.storage, array)
     }
 
@@ -254,52 +255,63 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         self.accuracy.and(self.layout.cells)
     }
 
-    pub(crate) fn kernel(&self) -> Kernel<'_, R> {
+    pub(crate) fn kernel(&self) -> Result<Kernel<'_, R>, Missing> {
         kernel::<R, R>(self.constants, &self.layout, 0, &self.storage)
     }
 
-    pub(crate) fn grid(&self, direction: Direction) -> Grid<'_, R> {
-        Grid { step_lengths: self.array(array::STEP_LENGTHS), direction }
+    pub(crate) fn grid(&self, direction: Direction) -> Result<Grid<'_, R>, Missing> {
+        Ok(Grid { step_lengths: self.array(array::STEP_LENGTHS)?, direction })
     }
 
     /// phi at a stage time of the fixed grid.
-    pub(crate) fn stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> StageRadial<'_, V> {
-        if let Some(table) = self.stage_table(stage) {
-            return table;
+    pub(crate) fn stage_radial<V: Lanes<Real = R>>(
+        &self,
+        stage: usize,
+    ) -> Result<StageRadial<'_, V>, Missing> {
+        match self.cells() {
+            Some(cells) => self.stage_table(&cells, stage),
+            None => Ok(StageRadial::Exact(self.exact_stage_radial(stage)?)),
         }
-        StageRadial::Exact(self.exact_stage_radial(stage))
     }
 
     /// What the tables are made of, where the plan has some.
     #[cfg(feature = "std")]
-    pub(crate) fn compiled(&self) -> Option<Compiled<'_>> {
+    pub(crate) fn compiled(&self) -> Result<Option<Compiled<'_>>, Missing> {
         let (layout, storage) = (&self.layout, &self.storage);
-        Some(Compiled {
-            cells: self.cells()?,
-            kernel: double_kernel::<R>(self.exact_constants, layout, storage),
-            time_values: layout.get::<R, f64>(storage, array::TIME_VALUES),
-            rows: layout.get::<R, f64>(storage, array::ROWS),
-        })
+        let Some(cells) = self.cells() else { return Ok(None) };
+        Ok(Some(Compiled {
+            cells,
+            kernel: double_kernel::<R>(self.exact_constants, layout, storage)?,
+            time_values: layout.get::<R, f64>(storage, array::TIME_VALUES)?,
+            rows: layout.get::<R, f64>(storage, array::ROWS)?,
+        }))
     }
 
     /// phi at a stage time as the sum over all Gaussians.
-    pub(crate) fn exact_stage_radial<V: Lanes<Real = R>>(&self, stage: usize) -> Exact<'_, V, Shared<'_, R>> {
+    pub(crate) fn exact_stage_radial<V: Lanes<Real = R>>(
+        &self,
+        stage: usize,
+    ) -> Result<Exact<'_, V, Shared<'_, R>>, Missing> {
         let m = self.layout.n_radial;
-        Exact {
-            kernel: self.kernel(),
-            offset: V::splat(self.array(array::OFFSETS)[stage]),
-            weights: Shared(&self.array(array::STAGE_WEIGHTS)[stage * m..(stage + 1) * m]),
-        }
+        Ok(Exact {
+            kernel: self.kernel()?,
+            offset: V::splat(at(self.array(array::OFFSETS)?, stage)?),
+            weights: Shared(part(self.array(array::STAGE_WEIGHTS)?, stage * m, m)?),
+        })
     }
 
-    fn stage_table<V: Lanes<Real = R>>(&self, stage: usize) -> Option<StageRadial<'_, V>> {
-        let cells = self.cells()?;
-        let length = padded_rows(&cells) * cells.degree.coefficients();
-        let rows = &self.array(array::TABLES)[stage * length..(stage + 1) * length];
-        match cells.degree {
-            Degree::Cubic => Table::new(&cells, rows.as_chunks().0).map(StageRadial::Cubic),
-            Degree::Septic => Table::new(&cells, rows.as_chunks().0).map(StageRadial::Septic),
-        }
+    fn stage_table<V: Lanes<Real = R>>(
+        &self,
+        cells: &Cells,
+        stage: usize,
+    ) -> Result<StageRadial<'_, V>, Missing> {
+        let length = padded_rows(cells) * cells.degree.coefficients();
+        let rows = part(self.array(array::TABLES)?, stage * length, length)?;
+        let table = match cells.degree {
+            Degree::Cubic => Table::new(cells, rows.as_chunks().0).map(StageRadial::Cubic),
+            Degree::Septic => Table::new(cells, rows.as_chunks().0).map(StageRadial::Septic),
+        };
+        table.ok_or(Missing)
     }
 
     /// Groups that go through a stage together on batches of `n` samples in vectors of `width` lanes.
@@ -350,7 +362,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
             memory.get_mut(..needed).ok_or(Error::new(Status::Workspace, Argument::Work, needed as f64))?;
         let groups = self.chunk(n, V::WIDTH);
         let memory = Block::vectors_mut(memory);
-        Ok(WorkspaceParts::carve(self.shape, groups, self.layout.n_radial, &self.config, memory))
+        Ok(WorkspaceParts::carve(self.shape, groups, self.layout.n_radial, &self.config, memory)?)
     }
 }
 
@@ -381,9 +393,9 @@ struct Compile<'a> {
 }
 
 impl Vectorized<f64> for Compile<'_> {
-    type Output = Accuracy;
+    type Output = Result<Accuracy, Missing>;
 
-    fn run<V: Lanes<Real = f64>>(self) -> Accuracy {
+    fn run<V: Lanes<Real = f64>>(self) -> Result<Accuracy, Missing> {
         let Compile { kernel, cells, time_values, rows, scratch } = self;
         match cells.degree {
             Degree::Cubic => compile::<V, 4>(&kernel, cells, time_values, rows, scratch),
@@ -405,7 +417,7 @@ pub(crate) struct Compiled<'a> {
 
 impl Compile<'_> {
     /// Not generic, so that it is compiled in this crate.
-    fn on(self, isa: Isa) -> Accuracy {
+    fn on(self, isa: Isa) -> Result<Accuracy, Missing> {
         isa.run(self)
     }
 }
@@ -419,10 +431,10 @@ pub struct Combine<'a, R> {
 }
 
 impl<R: Real> Vectorized<f64> for Combine<'_, R> {
-    type Output = ();
+    type Output = Result<(), Missing>;
 
-    fn run<V: Lanes<Real = f64>>(self) {
-        combine::<V, R>(self.n_time, self.time_values, self.rows, self.tables);
+    fn run<V: Lanes<Real = f64>>(self) -> Result<(), Missing> {
+        combine::<V, R>(self.n_time, self.time_values, self.rows, self.tables)
     }
 }
 
@@ -493,20 +505,20 @@ fn kernel<'a, R: Real, T: Real>(
     layout: &Layout,
     first: usize,
     storage: &'a [Block],
-) -> Kernel<'a, T> {
+) -> Result<Kernel<'a, T>, Missing> {
     let Constants { basis, eps, reach } = constants;
     let of = |array| layout.get::<R, T>(storage, first + array);
-    Kernel {
+    Ok(Kernel {
         basis,
         eps,
         reach,
-        mean: of(array::MEAN),
-        scale: of(array::SCALE),
-        time_mean: of(array::TIME_MEAN),
-        time_scale: of(array::TIME_SCALE),
-        level: of(array::LEVEL),
-        weights: of(array::WEIGHTS),
-    }
+        mean: of(array::MEAN)?,
+        scale: of(array::SCALE)?,
+        time_mean: of(array::TIME_MEAN)?,
+        time_scale: of(array::TIME_SCALE)?,
+        level: of(array::LEVEL)?,
+        weights: of(array::WEIGHTS)?,
+    })
 }
 
 /// The kernel in double precision, of which the tables are compiled.
@@ -514,9 +526,9 @@ fn double_kernel<'a, R: Real>(
     (basis, eps): (Basis, f64),
     layout: &Layout,
     storage: &'a [Block],
-) -> Kernel<'a, f64> {
-    let kernel = kernel::<R, f64>(Constants { basis, eps, reach: 0.0 }, layout, array::DOUBLES, storage);
-    Kernel { reach: reach(kernel.mean, kernel.scale), ..kernel }
+) -> Result<Kernel<'a, f64>, Missing> {
+    let kernel = kernel::<R, f64>(Constants { basis, eps, reach: 0.0 }, layout, array::DOUBLES, storage)?;
+    Ok(Kernel { reach: reach(kernel.mean, kernel.scale), ..kernel })
 }
 
 /// Converts the model's parameters to `T`, into the arrays that begin with number `first`; fails where one of them
@@ -528,7 +540,7 @@ fn write_parameters<R: Real, T: Real>(
     storage: &mut [Block],
 ) -> Result<(), Error> {
     let mut write = |array, argument, values: &mut dyn Iterator<Item = f64>, convert: fn(f64) -> f64| {
-        let slots = layout.get_mut::<R, T>(storage, first + array);
+        let slots = layout.get_mut::<R, T>(storage, first + array)?;
         for (index, (slot, value)) in slots.iter_mut().zip(values).enumerate() {
             *slot = T::from_f64(convert(value));
             if !slot.is_finite() {

@@ -6,7 +6,7 @@ use super::jacobian::Jacobians;
 use super::operations::{Backward, Draw, Field, Forward, LogProb};
 use super::plan::Combine;
 use super::radial_values::Phi;
-use crate::error::Error;
+use crate::error::{Error, Missing};
 use crate::lanes::{Isa, Real};
 
 /// A real number type in which plans compute: `f32` or `f64`.
@@ -28,10 +28,10 @@ pub trait Precision: Real {
     fn field(execution: Execution<'_, Self, Field<'_, Self>>) -> Result<(), Error>;
     /// Fills the stages' tables.
     #[doc(hidden)]
-    fn combine(isa: Isa, tables: Combine<'_, Self>);
+    fn combine(isa: Isa, tables: Combine<'_, Self>) -> Result<(), Missing>;
     /// Evaluates phi.
     #[doc(hidden)]
-    fn write_phi(phi: Phi<'_, Self>);
+    fn write_phi(phi: Phi<'_, Self>) -> Result<(), Missing>;
     /// Computes Jacobians.
     #[doc(hidden)]
     fn write_jacobians(jacobians: Jacobians<'_, Self>) -> Result<(), Error>;
@@ -58,12 +58,12 @@ impl Precision for f64 {
         execution.job.plan.isa().run(execution)
     }
 
-    fn combine(isa: Isa, tables: Combine<'_, f64>) {
-        isa.run(tables);
+    fn combine(isa: Isa, tables: Combine<'_, f64>) -> Result<(), Missing> {
+        isa.run(tables)
     }
 
-    fn write_phi(phi: Phi<'_, f64>) {
-        phi.plan.isa().run(phi);
+    fn write_phi(phi: Phi<'_, f64>) -> Result<(), Missing> {
+        phi.plan.isa().run(phi)
     }
 
     fn write_jacobians(jacobians: Jacobians<'_, f64>) -> Result<(), Error> {
@@ -92,12 +92,12 @@ impl Precision for f32 {
         execution.job.plan.isa().run(execution)
     }
 
-    fn combine(isa: Isa, tables: Combine<'_, f32>) {
-        isa.run(tables);
+    fn combine(isa: Isa, tables: Combine<'_, f32>) -> Result<(), Missing> {
+        isa.run(tables)
     }
 
-    fn write_phi(phi: Phi<'_, f32>) {
-        phi.plan.isa().run(phi);
+    fn write_phi(phi: Phi<'_, f32>) -> Result<(), Missing> {
+        phi.plan.isa().run(phi)
     }
 
     fn write_jacobians(jacobians: Jacobians<'_, f32>) -> Result<(), Error> {

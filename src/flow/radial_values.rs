@@ -5,7 +5,7 @@ use super::input::{check_finite, check_length};
 use super::operations::Chunk;
 use super::plan::Plan;
 use super::precision::Precision;
-use crate::error::{Argument, Error, Status};
+use crate::error::{Argument, Error, Missing, Status};
 use crate::lanes::{Block, Lanes, Real, Vectorized};
 use crate::radial::{AtTime, Exact, Radial};
 use core::ops::Deref;
@@ -18,8 +18,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub fn radial(&self, t: R, d: &[R], phi: &mut [R], dphi: Option<&mut [R]>) -> Result<(), Error> {
         check_time(t)?;
         check_radial(d, phi, dphi.as_deref())?;
-        R::write_phi(Phi { plan: self.borrow(), at: At::Time(t), d, phi, dphi });
-        Ok(())
+        Ok(R::write_phi(Phi { plan: self.borrow(), at: At::Time(t), d, phi, dphi })?)
     }
 
     /// As [`Plan::radial`], at stage time number `stage` of the fixed grid and as its integrator sees it: from the
@@ -42,8 +41,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
             return Err(Error::new(Status::Argument, Argument::Time, stage as f64));
         }
         check_radial(d, phi, dphi.as_deref())?;
-        R::write_phi(Phi { plan: self.borrow(), at: At::Stage(stage), d, phi, dphi });
-        Ok(())
+        Ok(R::write_phi(Phi { plan: self.borrow(), at: At::Stage(stage), d, phi, dphi })?)
     }
 }
 
@@ -65,17 +63,18 @@ pub struct Phi<'a, R> {
 }
 
 impl<R: Precision> Vectorized<R> for Phi<'_, R> {
-    type Output = ();
+    type Output = Result<(), Missing>;
 
-    fn run<V: Lanes<Real = R>>(self) {
+    fn run<V: Lanes<Real = R>>(self) -> Result<(), Missing> {
         let Phi { plan, at, d, phi, dphi } = self;
         match at {
             At::Time(t) => {
-                let weights = AtTime { kernel: plan.kernel(), t };
-                let radial = Exact { kernel: plan.kernel(), offset: weights.offset(), weights };
-                write_radial::<V>(&radial, d, phi, dphi);
+                let kernel = plan.kernel()?;
+                let weights = AtTime { kernel, t };
+                let radial = Exact { kernel, offset: weights.offset(), weights };
+                write_radial::<V>(&radial, d, phi, dphi)
             }
-            At::Stage(stage) => write_radial::<V>(&plan.stage_radial::<V>(stage), d, phi, dphi),
+            At::Stage(stage) => write_radial::<V>(&plan.stage_radial::<V>(stage)?, d, phi, dphi),
         }
     }
 }
@@ -86,17 +85,18 @@ fn write_radial<V: Lanes>(
     d: &[V::Real],
     phi: &mut [V::Real],
     mut dphi: Option<&mut [V::Real]>,
-) {
+) -> Result<(), Missing> {
     for first in (0..d.len()).step_by(V::WIDTH) {
         let chunk = Chunk { first, count: V::WIDTH.min(d.len() - first) };
         let [mut distance, mut value, mut slope] = [[V::zero()]; 3];
-        chunk.load(d, &mut distance, 1);
+        chunk.load(d, &mut distance, 1)?;
         radial.value_slope(&distance, &mut value, &mut slope);
-        chunk.store(&value, phi, 1);
+        chunk.store(&value, phi, 1)?;
         if let Some(dphi) = dphi.as_deref_mut() {
-            chunk.store(&slope, dphi, 1);
+            chunk.store(&slope, dphi, 1)?;
         }
     }
+    Ok(())
 }
 
 fn check_radial<R: Real>(d: &[R], phi: &[R], dphi: Option<&[R]>) -> Result<(), Error> {

@@ -193,7 +193,7 @@ fn finish<'a, R: Precision, V: Lanes<Real = R>, O: Operation<R>>(
 ) -> Result<(), Error> {
     let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
     for (mut piece, results) in pieces.into_iter().zip(results) {
-        job.finish(&mut piece, results.as_ref());
+        job.finish(&mut piece, results.as_ref())?;
     }
     Ok(())
 }

@@ -4,14 +4,15 @@ use super::config::{Config, Integrator, LogDet};
 use super::ladder;
 use super::plan::Plan;
 use super::precision::Precision;
+use crate::error::Missing;
 use crate::field::{self, PairScratch, Shape};
-use crate::integrate::NotConverged;
+use crate::integrate::Stopped;
 use crate::integrate::dopri5::{self, Control, TimeField};
 use crate::integrate::rk4::{
     self, AdjointScratch, Cotangents, Direction, SolveScratch, StageField, StageTranspose, Tape,
 };
 use crate::integrate::tangent::StageTangent;
-use crate::lanes::{Block, Lanes, Real};
+use crate::lanes::{Block, Lanes, Real, copy, part, part_mut, split, split_each};
 use crate::particles::{prior_gradient, prior_log_prob};
 use crate::radial::{Exact, PerLane, Radial};
 use core::ops::Deref;
@@ -49,38 +50,40 @@ impl<'w, V: Lanes> WorkspaceParts<'w, V> {
         }
     }
 
-    /// Takes the parts from the front of `memory`, which has at least the extent, and returns the rest.
+    /// Takes the parts from the front of `memory` and returns the rest.
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
     pub fn carve(
         shape: Shape,
         groups: usize,
         n_radial: usize,
         config: &Config,
         memory: &'w mut [V],
-    ) -> (Self, &'w mut [V]) {
+    ) -> Result<(Self, &'w mut [V]), Missing> {
         let coordinates = shape.coordinates();
-        let (x, memory) = memory.split_at_mut(groups * coordinates);
-        let (extra, memory) = memory.split_at_mut(groups);
-        let (prior, memory) = memory.split_at_mut(groups);
-        let (pairs, memory) = PairScratch::carve(shape, groups, memory);
-        let (weights, memory) = memory.split_at_mut(n_radial);
+        let (x, memory) = split(memory, groups * coordinates)?;
+        let ([extra, prior], memory) = split_each(memory, groups)?;
+        let (pairs, memory) = PairScratch::carve(shape, groups, memory)?;
+        let (weights, memory) = split(memory, n_radial)?;
         let integrator_extent = Self::integrator_extent(coordinates, groups, config.grid_steps());
-        let (integrator, memory) = memory.split_at_mut(integrator_extent);
-        let (ladder, memory) = memory.split_at_mut(ladder::extent::<V>(shape, groups, config));
-        (WorkspaceParts { x, extra, prior, pairs, weights, integrator, ladder }, memory)
+        let (integrator, memory) = split(memory, integrator_extent)?;
+        let (ladder, memory) = split(memory, ladder::extent::<V>(shape, groups, config))?;
+        Ok((WorkspaceParts { x, extra, prior, pairs, weights, integrator, ladder }, memory))
     }
 
     /// The parts of the first `groups` groups.
-    pub fn first(&mut self, groups: usize) -> WorkspaceParts<'_, V> {
-        let coordinates = self.x.len() / self.extra.len();
-        WorkspaceParts {
-            x: &mut self.x[..groups * coordinates],
-            extra: &mut self.extra[..groups],
-            prior: &mut self.prior[..groups],
+    pub fn first(&mut self, groups: usize) -> Result<WorkspaceParts<'_, V>, Missing> {
+        let coordinates = self.x.len().checked_div(self.extra.len()).ok_or(Missing)?;
+        Ok(WorkspaceParts {
+            x: part_mut(self.x, 0, groups * coordinates)?,
+            extra: part_mut(self.extra, 0, groups)?,
+            prior: part_mut(self.prior, 0, groups)?,
             pairs: self.pairs.reborrow(),
             weights: self.weights,
             integrator: self.integrator,
             ladder: self.ladder,
-        }
+        })
     }
 }
 
@@ -93,17 +96,24 @@ pub(super) struct GridField<'p, 'w, R, S, V> {
 impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageField<V>
     for GridField<'_, '_, R, S, V>
 {
-    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) {
-        let radial = self.plan.stage_radial::<V>(stage);
-        field::velocity_divergence(self.plan.shape, &radial, x, v, div, self.pairs);
+    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) -> Result<(), Missing> {
+        let radial = self.plan.stage_radial::<V>(stage)?;
+        field::velocity_divergence(self.plan.shape, &radial, x, v, div, self.pairs)
     }
 }
 
 impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTranspose<V>
     for GridField<'_, '_, R, S, V>
 {
-    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]) {
-        let radial = self.plan.stage_radial::<V>(stage);
+    fn transpose(
+        &mut self,
+        stage: usize,
+        x: &[V],
+        v_bar: &[V],
+        div_bar: &[V],
+        x_bar: &mut [V],
+    ) -> Result<(), Missing> {
+        let radial = self.plan.stage_radial::<V>(stage)?;
         field::transpose(
             self.plan.shape,
             x,
@@ -112,20 +122,27 @@ impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTranspos
             x_bar,
             self.pairs,
             |d, _, [phi, slope, curvature]| radial.value_slope_curvature(d, phi, slope, curvature),
-        );
+        )
     }
 }
 
 impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTangent<V>
     for GridField<'_, '_, R, S, V>
 {
-    fn linearize(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V], matrices: &mut [V]) {
-        self.evaluate(stage, x, v, div);
+    fn linearize(
+        &mut self,
+        stage: usize,
+        x: &[V],
+        v: &mut [V],
+        div: &mut [V],
+        matrices: &mut [V],
+    ) -> Result<(), Missing> {
+        self.evaluate(stage, x, v, div)?;
         // What the passes of one tile leave behind.
         let pairs = div.len() * self.plan.shape.pairs();
         let PairScratch { distance, phi, slope, .. } = &*self.pairs;
-        let radials = [&distance[..pairs], &phi[..pairs], &slope[..pairs]];
-        field::pair_matrices(self.plan.shape, x, radials, matrices);
+        let radials = [part(distance, 0, pairs)?, part(phi, 0, pairs)?, part(slope, 0, pairs)?];
+        field::pair_matrices(self.plan.shape, x, radials, matrices)
     }
 }
 
@@ -138,10 +155,10 @@ struct LaneField<'p, 'w, R, S, V> {
 
 impl<'w, R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> LaneField<'_, 'w, R, S, V> {
     /// phi at the lanes' times, and the scratch for its pair loop.
-    fn at(&mut self, t: V) -> (Exact<'_, V, PerLane<'_, V>>, &mut PairScratch<'w, V>) {
-        let kernel = self.plan.kernel();
+    fn at(&mut self, t: V) -> Result<(Exact<'_, V, PerLane<'_, V>>, &mut PairScratch<'w, V>), Missing> {
+        let kernel = self.plan.kernel()?;
         let offset = kernel.collapse(t, self.weights);
-        (Exact { kernel, offset, weights: PerLane(self.weights) }, self.pairs)
+        Ok((Exact { kernel, offset, weights: PerLane(self.weights) }, self.pairs))
     }
 }
 
@@ -151,11 +168,12 @@ struct Trajectory<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V>
     for Trajectory<'_, '_, R, S, V>
 {
-    fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
+    fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) -> Result<(), Missing> {
         let shape = self.0.plan.shape;
-        let (v, divergence) = dy.split_at_mut(shape.coordinates());
-        let (radial, pairs) = self.0.at(t);
-        field::velocity_divergence(shape, &radial, &y[..shape.coordinates()], v, divergence, pairs);
+        let (v, divergence) = split(dy, shape.coordinates())?;
+        let (radial, pairs) = self.0.at(t)?;
+        let x = part(y, 0, shape.coordinates())?;
+        field::velocity_divergence(shape, &radial, x, v, divergence, pairs)
     }
 }
 
@@ -163,20 +181,21 @@ impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V>
 struct Score<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
 
 impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for Score<'_, '_, R, S, V> {
-    fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) {
+    fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) -> Result<(), Missing> {
         let shape = self.0.plan.shape;
-        let (x, g) = y.split_at(shape.coordinates());
-        let (v, rate) = dy.split_at_mut(shape.coordinates());
-        let (radial, pairs) = self.0.at(t);
-        field::velocity_divergence(shape, &radial, x, v, &mut [V::zero()], pairs);
+        let (x, g) = y.split_at_checked(shape.coordinates()).ok_or(Missing)?;
+        let (v, rate) = split(dy, shape.coordinates())?;
+        let (radial, pairs) = self.0.at(t)?;
+        field::velocity_divergence(shape, &radial, x, v, &mut [V::zero()], pairs)?;
         let one = [V::constant(1.0)];
         field::transpose(shape, x, g, &one, rate, pairs, |d, _, [phi, slope, curvature]| {
             radial.value_slope_curvature(d, phi, slope, curvature);
-        });
+        })?;
         V::vectorize(
             #[inline(always)]
             || rate.iter_mut().for_each(|rate| *rate = -*rate),
         );
+        Ok(())
     }
 }
 
@@ -185,7 +204,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub(super) fn map_forward<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         self.transport(Direction::Forward, parts)
     }
 
@@ -193,9 +212,9 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub(super) fn map_backward<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         match self.config.integrator {
-            Integrator::Rk4 { .. } if self.inverts_exactly() => self.invert(parts, |_, _| ()),
+            Integrator::Rk4 { .. } if self.inverts_exactly() => self.invert(parts, |_, _| Ok(())),
             _ => self.transport(Direction::Backward, parts),
         }
     }
@@ -205,19 +224,17 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         &self,
         direction: Direction,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         match self.config.integrator {
             Integrator::Rk4 { .. } if self.config.log_det == LogDet::Jacobian => {
-                self.transport_tangents(direction, parts);
-                Ok(())
+                Ok(self.transport_tangents(direction, parts)?)
             }
             Integrator::Rk4 { .. } => {
                 let mut field = GridField { plan: self, pairs: &mut parts.pairs };
                 let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
-                let (mut scratch, _) = SolveScratch::carve(groups, coordinates, parts.integrator);
-                let grid = self.grid(direction);
-                rk4::solve(&mut field, grid, parts.x, parts.extra, &mut scratch, |_, _| ());
-                Ok(())
+                let (mut scratch, _) = SolveScratch::carve(groups, coordinates, parts.integrator)?;
+                let grid = self.grid(direction)?;
+                Ok(rk4::solve(&mut field, grid, parts.x, parts.extra, &mut scratch, |_, _| Ok(()))?)
             }
             Integrator::Dopri5 { .. } => self.transport_adaptively(direction, parts),
         }
@@ -236,15 +253,15 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         &self,
         direction: Direction,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         let coordinates = self.shape.coordinates();
-        let (state, scratch) = parts.integrator.split_at_mut(coordinates + 1);
-        state[..coordinates].copy_from_slice(parts.x);
-        state[coordinates] = V::zero();
+        let (state, scratch) = split(parts.integrator, coordinates + 1)?;
+        copy(parts.x, part_mut(state, 0, coordinates)?)?;
+        copy(&[V::zero()], part_mut(state, coordinates, 1)?)?;
         let field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
         dopri5::solve(&mut Trajectory(field), span(direction), state, self.control(), scratch)?;
-        parts.x.copy_from_slice(&state[..coordinates]);
-        parts.extra[0] = state[coordinates];
+        copy(part(state, 0, coordinates)?, parts.x)?;
+        copy(part(state, coordinates, 1)?, parts.extra)?;
         Ok(())
     }
 
@@ -252,7 +269,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub(super) fn push_forward<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         parts.prior.fill(V::zero());
         self.add_prior(parts.x, parts.prior);
         self.map_forward(parts)?;
@@ -271,7 +288,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub(super) fn pull_back<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         self.map_backward(parts)?;
         self.add_prior(parts.x, parts.extra);
         Ok(())
@@ -293,37 +310,34 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     pub(super) fn score<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         match self.config.integrator {
             Integrator::Rk4 { .. } if self.inverts_exactly() => self.score_of_exact_inverse(parts),
-            Integrator::Rk4 { .. } => {
-                self.score_on_grid(parts);
-                Ok(())
-            }
+            Integrator::Rk4 { .. } => Ok(self.score_on_grid(parts)?),
             Integrator::Dopri5 { .. } => self.score_adaptively(parts),
         }
     }
 
     /// The exact gradient of the discretised log-density, by the adjoint of the grid.
-    fn score_on_grid<V: Lanes<Real = R>>(&self, parts: &mut WorkspaceParts<'_, V>) {
+    fn score_on_grid<V: Lanes<Real = R>>(&self, parts: &mut WorkspaceParts<'_, V>) -> Result<(), Missing> {
         let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
         let n = groups * coordinates;
-        let grid = self.grid(Direction::Backward);
+        let grid = self.grid(Direction::Backward)?;
         let mut field = GridField { plan: self, pairs: &mut parts.pairs };
-        let (tape, rest) = parts.integrator.split_at_mut(grid.steps() * n);
-        let (x_bar, rest) = rest.split_at_mut(n);
-        let (log_det_bar, rest) = rest.split_at_mut(groups);
-        let (mut scratch, _) = SolveScratch::carve(groups, coordinates, rest);
+        let (tape, rest) = split(parts.integrator, grid.steps() * n)?;
+        let (x_bar, rest) = split(rest, n)?;
+        let (log_det_bar, rest) = split(rest, groups)?;
+        let (mut scratch, _) = SolveScratch::carve(groups, coordinates, rest)?;
         rk4::solve(&mut field, grid, parts.x, parts.extra, &mut scratch, |k, x| {
-            tape[k * n..(k + 1) * n].copy_from_slice(x);
-        });
+            copy(x, part_mut(tape, k * n, n)?)
+        })?;
         self.add_prior(parts.x, parts.extra);
         self.prior_gradients(parts.x, x_bar);
-        let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, rest);
+        let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, rest)?;
         log_det_bar.fill(V::constant(1.0));
         let bar = Cotangents { x: x_bar, log_det: log_det_bar };
-        rk4::adjoint(&mut field, grid, Tape::Starts(tape), bar, None, &mut scratch);
-        parts.x.copy_from_slice(x_bar);
+        rk4::adjoint(&mut field, grid, Tape::Starts(tape), bar, None, &mut scratch)?;
+        copy(x_bar, parts.x)
     }
 
     pub(super) fn prior_gradients<V: Lanes<Real = R>>(&self, x: &[V], gradient: &mut [V]) {
@@ -341,25 +355,30 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     fn score_adaptively<V: Lanes<Real = R>>(
         &self,
         parts: &mut WorkspaceParts<'_, V>,
-    ) -> Result<(), NotConverged<R>> {
+    ) -> Result<(), Stopped<R>> {
         let coordinates = self.shape.coordinates();
         self.pull_back(parts)?;
-        let (state, scratch) = parts.integrator.split_at_mut(2 * coordinates);
-        state[..coordinates].copy_from_slice(parts.x);
-        self.prior_gradients(parts.x, &mut state[coordinates..]);
+        let (state, scratch) = split(parts.integrator, 2 * coordinates)?;
+        let (x, gradient) = split(state, coordinates)?;
+        copy(parts.x, x)?;
+        self.prior_gradients(parts.x, gradient);
         let field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
         dopri5::solve(&mut Score(field), span(Direction::Forward), state, self.control(), scratch)?;
-        parts.x.copy_from_slice(&state[coordinates..]);
+        copy(part(state, coordinates, coordinates)?, parts.x)?;
         Ok(())
     }
 
     /// Velocity of `parts.x` at time `t`, which replaces `parts.x`; the divergence goes to `parts.extra`.
-    pub(super) fn velocity<V: Lanes<Real = R>>(&self, t: R, parts: &mut WorkspaceParts<'_, V>) {
+    pub(super) fn velocity<V: Lanes<Real = R>>(
+        &self,
+        t: R,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), Missing> {
         let mut field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
-        let v = &mut parts.integrator[..parts.x.len()];
-        let (radial, pairs) = field.at(V::splat(t));
-        field::velocity_divergence(self.shape, &radial, parts.x, v, parts.extra, pairs);
-        parts.x.copy_from_slice(v);
+        let v = part_mut(parts.integrator, 0, parts.x.len())?;
+        let (radial, pairs) = field.at(V::splat(t))?;
+        field::velocity_divergence(self.shape, &radial, parts.x, v, parts.extra, pairs)?;
+        copy(v, parts.x)
     }
 }
 

@@ -4,7 +4,8 @@
 //! independent of each other, and the factorisation is backward stable for each. Columns are scaled by their largest
 //! entry first, so that no square overflows or underflows.
 
-use crate::lanes::{Lanes, Real};
+use crate::error::Missing;
+use crate::lanes::{Lanes, Real, check, part, part_mut, split, split_each};
 
 /// A matrix of `k` columns that is factored in place, and what the factorisation leaves besides.
 #[derive(Debug)]
@@ -24,26 +25,36 @@ const BESIDE: usize = 4;
 
 impl<V: Lanes> Matrix<'_, V> {
     /// Factors A = Q R: reflection j's vector replaces column j from the diagonal on, R's other elements lie above it.
-    pub fn factor(&mut self) {
+    ///
+    /// # Errors
+    /// Where the lengths are not those of the fields.
+    pub fn factor(&mut self) -> Result<(), Missing> {
         let (k, stride) = (self.diagonal.len(), self.stride);
+        check(self.factors.len() == k && stride >= k)?;
         V::vectorize(
             #[inline(always)]
             || {
-                for j in 0..k {
-                    let (front, rest) = self.columns.split_at_mut(((j + 1) * stride).min(self.columns.len()));
-                    let v = &mut front[j * stride + j..j * stride + k];
-                    let (length, factor) = reflection(v);
-                    (self.diagonal[j], self.factors[j]) = (length, factor);
-                    let mut blocks = rest.chunks_exact_mut(BESIDE * stride);
-                    for block in &mut blocks {
-                        reflect::<BESIDE, V>(v, factor, block, stride, j);
+                let mut columns = &mut *self.columns;
+                for (j, (diagonal, factor)) in self.diagonal.iter_mut().zip(&mut *self.factors).enumerate() {
+                    let column;
+                    (column, columns) = split(columns, stride.min(columns.len()))?;
+                    let v = part_mut(column, j, k - j)?;
+                    (*diagonal, *factor) = reflection(v)?;
+                    let mut behind = &mut *columns;
+                    while behind.len() >= BESIDE * stride {
+                        let block;
+                        (block, behind) = split_each::<_, BESIDE>(behind, stride)?;
+                        reflect(v, *factor, block, j)?;
                     }
-                    for column in blocks.into_remainder().chunks_mut(stride) {
-                        reflect::<1, V>(v, factor, column, stride, j);
+                    while !behind.is_empty() {
+                        let column;
+                        (column, behind) = split(behind, stride.min(behind.len()))?;
+                        reflect(v, *factor, [column], j)?;
                     }
                 }
+                Ok(())
             },
-        );
+        )
     }
 
     /// log|det A| of the factored matrix: of one product a lane, in double precision, as far as that does not overflow.
@@ -62,50 +73,75 @@ impl<V: Lanes> Matrix<'_, V> {
     }
 
     /// Replaces `b` (`[k]`) by the solution of A x = b, where A is factored.
-    pub fn solve(&self, b: &mut [V]) {
-        let k = self.diagonal.len();
+    ///
+    /// # Errors
+    /// Where the lengths are not those of the fields.
+    pub fn solve(&self, b: &mut [V]) -> Result<(), Missing> {
         V::vectorize(
             #[inline(always)]
             || {
-                for j in 0..k {
-                    let v = &self.columns[j * self.stride + j..j * self.stride + k];
-                    reflect::<1, V>(v, self.factors[j], b, k, j);
+                for (j, &factor) in self.factors.iter().enumerate() {
+                    reflect(self.vector(j)?, factor, [&mut *b], j)?;
                 }
-                for j in (0..k).rev() {
-                    b[j] = b[j] / self.diagonal[j];
-                    for i in 0..j {
-                        b[i] -= self.columns[j * self.stride + i] * b[j];
+                for (j, &diagonal) in self.diagonal.iter().enumerate().rev() {
+                    let (above, last) = last_of(b, j)?;
+                    *last = *last / diagonal;
+                    for (b, &r) in above.iter_mut().zip(self.above(j)?) {
+                        *b -= r * *last;
                     }
                 }
+                Ok(())
             },
-        );
+        )
     }
 
     /// Replaces `b` (`[k]`) by the solution of A^T x = b, where A is factored.
-    pub fn solve_transposed(&self, b: &mut [V]) {
-        let k = self.diagonal.len();
+    ///
+    /// # Errors
+    /// Where the lengths are not those of the fields.
+    pub fn solve_transposed(&self, b: &mut [V]) -> Result<(), Missing> {
         V::vectorize(
             #[inline(always)]
             || {
-                for j in 0..k {
-                    for i in 0..j {
-                        b[j] -= self.columns[j * self.stride + i] * b[i];
+                for (j, &diagonal) in self.diagonal.iter().enumerate() {
+                    let (above, last) = last_of(b, j)?;
+                    for (&b, &r) in above.iter().zip(self.above(j)?) {
+                        *last -= r * b;
                     }
-                    b[j] = b[j] / self.diagonal[j];
+                    *last = *last / diagonal;
                 }
-                for j in (0..k).rev() {
-                    let v = &self.columns[j * self.stride + j..j * self.stride + k];
-                    reflect::<1, V>(v, self.factors[j], b, k, j);
+                for (j, &factor) in self.factors.iter().enumerate().rev() {
+                    reflect(self.vector(j)?, factor, [&mut *b], j)?;
                 }
+                Ok(())
             },
-        );
+        )
     }
+
+    /// The vector of reflection j, from row j on.
+    #[inline(always)]
+    fn vector(&self, j: usize) -> Result<&[V], Missing> {
+        part(self.columns, j * self.stride + j, self.diagonal.len() - j)
+    }
+
+    /// What column j of R has above the diagonal.
+    #[inline(always)]
+    fn above(&self, j: usize) -> Result<&[V], Missing> {
+        part(self.columns, j * self.stride, j)
+    }
+}
+
+/// The elements before number j, and that one.
+#[inline(always)]
+fn last_of<V>(b: &mut [V], j: usize) -> Result<(&mut [V], &mut V), Missing> {
+    let (above, rest) = split(b, j)?;
+    Ok((above, rest.first_mut().ok_or(Missing)?))
 }
 
 /// Turns the column x into the vector v of the reflection that takes it to (r, 0, ..., 0), up to a positive factor;
 /// returns r and 2 / |v|^2. A column of zeros is left alone.
 #[inline(always)]
-fn reflection<V: Lanes>(x: &mut [V]) -> (V, V) {
+fn reflection<V: Lanes>(x: &mut [V]) -> Result<(V, V), Missing> {
     let mut largest = V::zero();
     for &x in &*x {
         let size = x.magnitude();
@@ -119,20 +155,31 @@ fn reflection<V: Lanes>(x: &mut [V]) -> (V, V) {
     }
     let length = square.sqrt();
     // The sign that adds and does not cancel.
-    let first = x[0];
+    let top = x.first_mut().ok_or(Missing)?;
+    let first = *top;
     let signed = first.select_less(V::zero(), -length, length);
-    x[0] += signed;
+    *top += signed;
     let factor = V::constant(1.0) / (length * (length + first.magnitude()));
-    (-(largest * signed), V::zero().select_less(length, factor, V::zero()))
+    Ok((-(largest * signed), V::zero().select_less(length, factor, V::zero())))
 }
 
-/// Reflects `B` columns, `stride` apart, from row `j` on: a - v (factor v . a).
+/// Reflects `B` columns from row `j` on: a - v (factor v . a).
 #[inline(always)]
-fn reflect<const B: usize, V: Lanes>(v: &[V], factor: V, columns: &mut [V], stride: usize, j: usize) {
+fn reflect<const B: usize, V: Lanes>(
+    v: &[V],
+    factor: V,
+    mut columns: [&mut [V]; B],
+    j: usize,
+) -> Result<(), Missing> {
+    let n = v.len();
+    // All as long as `v`, so that the loops need not check any index.
+    for column in &mut columns {
+        *column = part_mut(core::mem::take(column), j, n)?;
+    }
     let mut sums = [V::zero(); B];
     for (i, &v) in v.iter().enumerate() {
         for c in 0..B {
-            sums[c] += v * columns[c * stride + j + i];
+            sums[c] += v * columns[c][i];
         }
     }
     for sum in &mut sums {
@@ -140,9 +187,10 @@ fn reflect<const B: usize, V: Lanes>(v: &[V], factor: V, columns: &mut [V], stri
     }
     for (i, &v) in v.iter().enumerate() {
         for c in 0..B {
-            columns[c * stride + j + i] -= v * sums[c];
+            columns[c][i] -= v * sums[c];
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -153,7 +201,7 @@ mod tests {
     fn factored(columns: &mut [f64; 6], rest: &mut [f64; 4]) -> f64 {
         let (diagonal, factors) = rest.split_at_mut(2);
         let mut matrix = Matrix { columns, stride: 3, diagonal, factors };
-        matrix.factor();
+        matrix.factor().unwrap();
         matrix.log_abs_determinant()
     }
 
@@ -196,9 +244,9 @@ mod tests {
         let (mut diagonal, mut factors) = ([0.0; 3], [0.0; 3]);
         let mut matrix =
             Matrix { columns: &mut columns, stride: 3, diagonal: &mut diagonal, factors: &mut factors };
-        matrix.factor();
-        matrix.solve(&mut product);
-        matrix.solve_transposed(&mut transposed);
+        matrix.factor().unwrap();
+        matrix.solve(&mut product).unwrap();
+        matrix.solve_transposed(&mut transposed).unwrap();
         for got in [product, transposed] {
             for (got, want) in got.iter().zip(x) {
                 assert!((got - want).abs() < 1e-14, "{got} {want}");

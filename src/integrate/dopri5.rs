@@ -5,13 +5,17 @@
 //! arrived wait with a step of length zero. Error control as in Hairer, Nørsett, Wanner, "Solving Ordinary
 //! Differential Equations I", II.4: the root mean square of e_i / (atol + rtol max(|y_i|, |y_i'|)) below one.
 
-use super::NotConverged;
-use crate::lanes::{Lanes, Real};
+use super::{NotConverged, Stopped};
+use crate::error::Missing;
+use crate::lanes::{Lanes, Real, at, check, split, split_each};
 
 /// The right-hand side of an ordinary differential equation.
 pub trait TimeField<V: Lanes> {
     /// Writes dy/dt at the lanes' own times `t`.
-    fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]);
+    ///
+    /// # Errors
+    /// Where lengths do not fit together.
+    fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) -> Result<(), Missing>;
 }
 
 /// Tolerances and step limit.
@@ -25,8 +29,9 @@ pub struct Control<R> {
     pub max_steps: usize,
 }
 
-const NODES: [f64; 7] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
-const TABLEAU: [&[f64]; 7] = [
+const STAGES: usize = 7;
+const NODES: [f64; STAGES] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
+const TABLEAU: [&[f64]; STAGES] = [
     &[],
     &[1.0 / 5.0],
     &[3.0 / 40.0, 9.0 / 40.0],
@@ -36,26 +41,26 @@ const TABLEAU: [&[f64]; 7] = [
     &[35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
 ];
 /// 5th-order minus 4th-order weights.
-const ERROR: [f64; 7] =
+const ERROR: [f64; STAGES] =
     [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339200.0, 22.0 / 525.0, -1.0 / 40.0];
 
 /// Vectors of scratch that [`solve`] takes for a state of `length` vectors.
 pub const fn extent(length: usize) -> usize {
-    8 * length
+    (1 + STAGES) * length
 }
 
 /// Integrates `y` from `start` to `end` in every lane; `scratch` has at least [`extent`] vectors.
 ///
 /// # Errors
 /// [`NotConverged`] names the first lane that exceeds the step limit or whose step length underflows (as with a NaN);
-/// `y` is left half-way.
+/// `y` is left half-way. [`Missing`] where `scratch` is shorter.
 pub fn solve<V: Lanes>(
     field: &mut impl TimeField<V>,
     span: [V::Real; 2],
     y: &mut [V],
     control: Control<V::Real>,
     scratch: &mut [V],
-) -> Result<(), NotConverged<V::Real>> {
+) -> Result<(), Stopped<V::Real>> {
     let whole = [y.len()];
     solve_in_parts(field, span, y, &whole, control, scratch)
 }
@@ -72,12 +77,13 @@ pub fn solve_in_parts<V: Lanes>(
     parts: &[usize],
     control: Control<V::Real>,
     scratch: &mut [V],
-) -> Result<(), NotConverged<V::Real>> {
+) -> Result<(), Stopped<V::Real>> {
     let n = y.len();
-    let (candidate, rates) = scratch[..extent(n)].split_at_mut(n);
+    let (candidate, scratch) = split(scratch, n)?;
+    let (mut rates, _) = split_each(scratch, n)?;
     let mut t = V::splat(start);
     let mut h = V::splat((end - start) * V::Real::from_f64(0.01));
-    field.evaluate(t, y, &mut rates[..n]);
+    field.evaluate(t, y, rates[0])?;
     for _ in 0..control.max_steps {
         let remaining = V::vectorize(
             #[inline(always)]
@@ -90,28 +96,32 @@ pub fn solve_in_parts<V: Lanes>(
             #[inline(always)]
             || V::from_fn(|i| shorter(h.lane(i), remaining.lane(i))),
         );
-        attempt(field, t, h, y, candidate, rates);
+        attempt(field, t, h, y, candidate, &mut rates)?;
         (t, h) = V::vectorize(
             #[inline(always)]
             || {
-                let error = error_norm(h, y, parts, candidate, rates, control);
-                accept(error, y, candidate, rates);
+                let error = error_norm(h, y, parts, candidate, &rates, control)?;
+                accept(error, y, candidate, &mut rates)?;
                 // The last step lands on `end` exactly, whatever t + h rounds to.
                 let arrived =
                     V::from_fn(|i| if h.lane(i) == remaining.lane(i) { end } else { t.lane(i) + h.lane(i) });
                 let t = error.select_less(V::constant(1.0), arrived, t);
                 let next = |i| h.lane(i) * V::Real::from_f64(step_factor(error.lane(i).to_f64()));
-                (t, V::from_fn(next))
+                Ok::<_, Missing>((t, V::from_fn(next)))
             },
-        );
-        if let Some(lane) = stalled(t, h, end) {
-            return Err(NotConverged { lane, time: t.lane(lane) });
+        )?;
+        if let Some(failure) = first_lane(t, |lane, time| time != end && time + h.lane(lane) == time) {
+            // Its next step would not move its time.
+            return Err(failure.into());
         }
     }
-    match t.as_slice().iter().position(|&t| t != end) {
-        None => Ok(()),
-        Some(lane) => Err(NotConverged { lane, time: t.lane(lane) }),
-    }
+    first_lane(t, |_, time| time != end).map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+/// The first lane that has failed, and its time.
+fn first_lane<V: Lanes>(t: V, failed: impl Fn(usize, V::Real) -> bool) -> Option<NotConverged<V::Real>> {
+    let mut lanes = t.as_slice().iter().enumerate();
+    lanes.find(|&(lane, &time)| failed(lane, time)).map(|(lane, &time)| NotConverged { lane, time })
 }
 
 fn shorter<R: Real>(h: R, remaining: R) -> R {
@@ -126,26 +136,27 @@ fn attempt<V: Lanes>(
     h: V,
     y: &[V],
     candidate: &mut [V],
-    rates: &mut [V],
-) {
-    let n = y.len();
-    for stage in 1..7 {
-        let (known, next) = rates.split_at_mut(stage * n);
+    rates: &mut [&mut [V]; STAGES],
+) -> Result<(), Missing> {
+    check(y.len() == candidate.len())?;
+    for stage in 1..STAGES {
+        let (known, next) = rates.split_at_mut(stage);
         let time = V::vectorize(
             #[inline(always)]
             || {
-                for (c, value) in candidate.iter_mut().enumerate() {
+                for (c, (value, &y)) in candidate.iter_mut().zip(y).enumerate() {
                     let mut sum = V::zero();
-                    for (&a, k) in TABLEAU[stage].iter().zip(known.chunks_exact(n)) {
-                        sum += V::constant(a) * k[c];
+                    for (&a, k) in TABLEAU[stage].iter().zip(&*known) {
+                        sum += V::constant(a) * at(k, c)?;
                     }
-                    *value = y[c] + h * sum;
+                    *value = y + h * sum;
                 }
-                t + V::constant(NODES[stage]) * h
+                Ok(t + V::constant(NODES[stage]) * h)
             },
-        );
-        field.evaluate(time, candidate, &mut next[..n]);
+        )?;
+        field.evaluate(time, candidate, next.first_mut().ok_or(Missing)?)?;
     }
+    Ok(())
 }
 
 /// The largest root mean square of a part's e_i / (atol + rtol max(|y_i|, |y_i'|)).
@@ -155,17 +166,18 @@ fn error_norm<V: Lanes>(
     y: &[V],
     parts: &[usize],
     candidate: &[V],
-    rates: &[V],
+    rates: &[&mut [V]; STAGES],
     control: Control<V::Real>,
-) -> V {
+) -> Result<V, Missing> {
     let n = y.len();
+    check(candidate.len() == n)?;
     let mut lengths = parts.iter().copied().filter(|&length| length > 0);
     let mut length = lengths.next().unwrap_or(n);
     let (mut largest_norm, mut sum, mut counted) = (V::zero(), V::zero(), 0);
     for c in 0..n {
         let mut error = V::zero();
-        for (&e, k) in ERROR.iter().zip(rates.chunks_exact(n)) {
-            error += V::constant(e) * k[c];
+        for (&e, k) in ERROR.iter().zip(rates) {
+            error += V::constant(e) * at(k, c)?;
         }
         let (old, new) = (y[c].magnitude(), candidate[c].magnitude());
         let largest = old.select_less(new, new, old);
@@ -180,19 +192,26 @@ fn error_norm<V: Lanes>(
             (sum, counted) = (sum * V::zero(), 0);
         }
     }
-    largest_norm
+    Ok(largest_norm)
 }
 
 /// Lanes with an error below one take the candidate and its rate (first same as last); NaN is refused.
 #[inline(always)]
-fn accept<V: Lanes>(error: V, y: &mut [V], candidate: &[V], rates: &mut [V]) {
-    let n = y.len();
+fn accept<V: Lanes>(
+    error: V,
+    y: &mut [V],
+    candidate: &[V],
+    [first, .., last]: &mut [&mut [V]; STAGES],
+) -> Result<(), Missing> {
+    check(candidate.len() == y.len() && first.len() == y.len() && last.len() == y.len())?;
     let one = V::constant(1.0);
-    let (first, last) = rates.split_at_mut(6 * n);
-    for c in 0..n {
-        y[c] = error.select_less(one, candidate[c], y[c]);
-        first[c] = error.select_less(one, last[c], first[c]);
+    for (y, &candidate) in y.iter_mut().zip(candidate) {
+        *y = error.select_less(one, candidate, *y);
     }
+    for (first, &last) in first.iter_mut().zip(&**last) {
+        *first = error.select_less(one, last, *first);
+    }
+    Ok(())
 }
 
 /// 0.9 error^(-1/5) between 0.2 and 5; NaN shortens the step.
@@ -204,11 +223,6 @@ fn step_factor(error: f64) -> f64 {
         return 5.0;
     }
     (0.9 * libm::pow(error, -0.2)).clamp(0.2, 5.0)
-}
-
-/// A lane that has not arrived and whose next step would not move its time.
-fn stalled<V: Lanes>(t: V, h: V, end: V::Real) -> Option<usize> {
-    (0..V::WIDTH).find(|&i| t.lane(i) != end && t.lane(i) + h.lane(i) == t.lane(i))
 }
 
 #[cfg(test)]

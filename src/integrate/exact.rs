@@ -18,9 +18,10 @@
 
 use super::rk4::{Direction, Grid};
 use super::tangent::{StageTangent, TangentScratch};
-use super::{LogDet, NotConverged, helmert};
+use super::{LogDet, NotConverged, Stopped, helmert};
+use crate::error::Missing;
 use crate::field::Shape;
-use crate::lanes::{Lanes, Real};
+use crate::lanes::{Lanes, Real, at, check, copy, part, part_mut, split, split_each};
 
 /// A residual of so many units is none.
 const SETTLED: f64 = 1.0;
@@ -94,20 +95,22 @@ impl<'a, V: Lanes> ExactScratch<'a, V> {
     }
 
     /// Takes the scratch from the front of `memory` and returns the rest.
-    pub fn carve(shape: Shape, tile: usize, groups: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let n = tile * shape.coordinates();
-        let (tangent, memory) = TangentScratch::carve(shape, tile, memory);
-        let (back, memory) = memory.split_at_mut(n);
-        let (trial, memory) = memory.split_at_mut(n);
-        let (image, memory) = memory.split_at_mut(n);
-        let (best, memory) = memory.split_at_mut(n);
-        let (state, memory) = memory.split_at_mut(tile);
-        let (error, memory) = memory.split_at_mut(tile);
-        let (best_quadrature, memory) = memory.split_at_mut(tile);
-        let (quadrature, memory) = memory.split_at_mut(tile);
-        let (failed, memory) = memory.split_at_mut(groups);
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
+    pub fn carve(
+        shape: Shape,
+        tile: usize,
+        groups: usize,
+        memory: &'a mut [V],
+    ) -> Result<(Self, &'a mut [V]), Missing> {
+        let (tangent, memory) = TangentScratch::carve(shape, tile, memory)?;
+        let ([back, trial, image, best], memory) = split_each(memory, tile * shape.coordinates())?;
+        let ([state, error, best_quadrature, quadrature], memory) = split_each(memory, tile)?;
+        let (failed, memory) = split(memory, groups)?;
         let progress = Progress { state, error, quadrature: best_quadrature };
-        (ExactScratch { tangent, shape, back, trial, image, best, progress, quadrature, failed }, memory)
+        let own = ExactScratch { tangent, shape, back, trial, image, best, progress, quadrature, failed };
+        Ok((own, memory))
     }
 }
 
@@ -117,7 +120,8 @@ impl<'a, V: Lanes> ExactScratch<'a, V> {
 /// `after_step(k, x)` sees the solved start of step k, counted from t = 0.
 ///
 /// # Errors
-/// [`NotConverged`] names the first lane that has a step for which no start is found, and the end of that step.
+/// [`NotConverged`] names the first lane that has a step for which no start is found, and the end of that step;
+/// [`Missing`] where lengths do not fit together.
 pub fn solve<V: Lanes>(
     field: &mut impl StageTangent<V>,
     step_lengths: &[V::Real],
@@ -125,36 +129,38 @@ pub fn solve<V: Lanes>(
     x: &mut [V],
     log_det: &mut [V],
     scratch: &mut ExactScratch<'_, V>,
-    mut after_step: impl FnMut(usize, &[V]),
-) -> Result<(), NotConverged<V::Real>> {
-    let tile = scratch.tangent.groups();
-    let coordinates = scratch.shape.coordinates();
+    mut after_step: impl FnMut(usize, &[V]) -> Result<(), Missing>,
+) -> Result<(), Stopped<V::Real>> {
+    let groups = scratch.tangent.groups();
+    let tile = groups * scratch.shape.coordinates();
+    check(groups > 0 && tile > 0 && x.len() == log_det.len() * scratch.shape.coordinates())?;
     let grid = |direction| Grid { step_lengths, direction };
     log_det.fill(V::zero());
     scratch.failed.fill(V::constant(-1.0));
     for k in (0..step_lengths.len()).rev() {
-        let there = grid(Direction::Forward).step(k);
-        let back = grid(Direction::Backward).step(step_lengths.len() - 1 - k);
-        let tiles = x.chunks_mut(tile * coordinates).zip(log_det.chunks_mut(tile));
+        let there = grid(Direction::Forward).step(k)?;
+        let back = grid(Direction::Backward).step(step_lengths.len() - 1 - k)?;
+        let tiles = x.chunks_mut(tile).zip(log_det.chunks_mut(groups));
         for (number, (x, log_det)) in tiles.enumerate() {
-            let first = number * tile;
+            let first = number * groups;
             let mut step = Step { field, there, back, scratch };
-            step.begin(first, x);
-            step.iterate(x);
-            step.finish(first, kind, x, log_det, end_of_step(step_lengths, k));
+            step.begin(first, x)?;
+            step.iterate(x)?;
+            step.finish(first, kind, x, log_det, end_of_step(step_lengths, k))?;
         }
-        after_step(k, x);
+        after_step(k, x)?;
     }
     let first_failed = scratch.failed.iter().enumerate().find_map(|(g, times)| {
-        let lane = times.as_slice().iter().position(|time| time.to_f64() >= 0.0)?;
-        Some(NotConverged { lane: g * V::WIDTH + lane, time: times.lane(lane) })
+        let mut lanes = times.as_slice().iter().enumerate();
+        let (lane, &time) = lanes.find(|(_, time)| time.to_f64() >= 0.0)?;
+        Some(NotConverged { lane: g * V::WIDTH + lane, time })
     });
-    first_failed.map_or(Ok(()), Err)
+    first_failed.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// t_{k+1}.
 fn end_of_step<R: Real>(step_lengths: &[R], k: usize) -> R {
-    R::from_f64(step_lengths[..=k].iter().map(|h| h.to_f64()).sum())
+    R::from_f64(step_lengths.iter().take(k + 1).map(|h| h.to_f64()).sum())
 }
 
 /// One step of a tile of groups.
@@ -168,54 +174,61 @@ struct Step<'a, 's, F, V: Lanes> {
 
 impl<V: Lanes, F: StageTangent<V>> Step<'_, '_, F, V> {
     /// The first trial, G(y), for all lanes that have not failed.
-    fn begin(&mut self, first: usize, y: &[V]) {
+    fn begin(&mut self, first: usize, y: &[V]) -> Result<(), Missing> {
         let (n, groups) = (y.len(), y.len() / self.scratch.shape.coordinates());
         let ExactScratch { tangent, back, trial, best, progress, quadrature, failed, .. } =
             &mut *self.scratch;
-        back[..n].copy_from_slice(y);
-        tangent.plain_step(self.field, self.back, &mut back[..n], &mut quadrature[..groups]);
-        trial[..n].copy_from_slice(&back[..n]);
-        best[..n].copy_from_slice(&back[..n]);
+        let back = part_mut(back, 0, n)?;
+        copy(y, back)?;
+        tangent.plain_step(self.field, self.back, back, part_mut(quadrature, 0, groups)?)?;
+        copy(back, part_mut(trial, 0, n)?)?;
+        copy(back, part_mut(best, 0, n)?)?;
         progress.error.fill(V::constant(f64::INFINITY));
-        for (state, failed) in progress.state.iter_mut().zip(&failed[first..]) {
+        let states = part_mut(progress.state, 0, groups)?;
+        for (state, failed) in states.iter_mut().zip(part(failed, first, groups)?) {
             let of = |i| if failed.lane(i).to_f64() < 0.0 { State::Open } else { State::Failed };
             *state = V::from_fn(|i| of(i).real());
         }
+        Ok(())
     }
 
     /// Until every lane is solved or has failed.
-    fn iterate(&mut self, y: &[V]) {
+    fn iterate(&mut self, y: &[V]) -> Result<(), Missing> {
         let coordinates = self.scratch.shape.coordinates();
         let (n, groups) = (y.len(), y.len() / coordinates);
         for _ in 0..ITERATIONS {
-            self.image_of_trial(0, groups);
+            self.image_of_trial(0, groups)?;
             for (g, y) in y.chunks_exact(coordinates).enumerate() {
-                self.judge(g, y, State::Open, &mut V::constant(1.0));
+                self.judge(g, y, State::Open, &mut V::constant(1.0))?;
             }
-            if !any(&self.scratch.progress.state[..groups], State::Open) {
+            if !any(part(self.scratch.progress.state, 0, groups)?, State::Open) {
                 break;
             }
             let ExactScratch { tangent, back, trial, image, quadrature, .. } = &mut *self.scratch;
-            tangent.plain_step(self.field, self.back, &mut image[..n], &mut quadrature[..groups]);
-            add_difference(&mut trial[..n], &back[..n], &image[..n]);
+            let image = part_mut(image, 0, n)?;
+            tangent.plain_step(self.field, self.back, image, part_mut(quadrature, 0, groups)?)?;
+            add_difference(part_mut(trial, 0, n)?, part(back, 0, n)?, image)?;
         }
         for (g, y) in y.chunks_exact(coordinates).enumerate() {
-            let state = &mut self.scratch.progress.state[g];
-            replace(core::slice::from_mut(state), State::Open, State::Stuck);
-            if any(&[*state], State::Stuck) {
-                self.newton(g, y);
+            let state = part_mut(self.scratch.progress.state, g, 1)?;
+            replace(state, State::Open, State::Stuck);
+            if any(state, State::Stuck) {
+                self.newton(g, y)?;
             }
         }
+        Ok(())
     }
 
     /// Newton's method for the stuck lanes of group `g`: from the best start so far and, where that fails, from y.
-    fn newton(&mut self, g: usize, y: &[V]) {
-        let progress = &mut self.scratch.progress;
-        let stuck = progress.state[g];
-        let not_finite = V::splat(V::Real::MAX).select_less(progress.error[g], V::constant(1.0), V::zero());
-        take(not_finite, &mut self.scratch.best[g * y.len()..], y);
-        self.newton_from_best(g, y);
-        let again = reals(&mut self.scratch.progress.state[g..=g]).iter_mut().zip(stuck.as_slice());
+    fn newton(&mut self, g: usize, y: &[V]) -> Result<(), Missing> {
+        let c = y.len();
+        let progress = &self.scratch.progress;
+        let (stuck, error) = (at(progress.state, g)?, at(progress.error, g)?);
+        let not_finite = V::splat(V::Real::MAX).select_less(error, V::constant(1.0), V::zero());
+        take(not_finite, part_mut(self.scratch.best, g * c, c)?, y)?;
+        self.newton_from_best(g, y)?;
+        let states = part_mut(self.scratch.progress.state, g, 1)?;
+        let again = reals(states).iter_mut().zip(stuck.as_slice());
         let mut from_end = V::zero();
         for ((state, before), from_end) in again.zip(reals(core::slice::from_mut(&mut from_end))) {
             if *state == State::Failed.real() && *before == State::Stuck.real() {
@@ -223,61 +236,64 @@ impl<V: Lanes, F: StageTangent<V>> Step<'_, '_, F, V> {
                 *from_end = V::Real::from_f64(1.0);
             }
         }
-        if any(&self.scratch.progress.state[g..=g], State::Stuck) {
-            take(from_end, &mut self.scratch.best[g * y.len()..], y);
-            take(from_end, &mut self.scratch.progress.error[g..=g], &[V::constant(f64::INFINITY)]);
-            self.newton_from_best(g, y);
+        if any(states, State::Stuck) {
+            take(from_end, part_mut(self.scratch.best, g * c, c)?, y)?;
+            let error = part_mut(self.scratch.progress.error, g, 1)?;
+            take(from_end, error, &[V::constant(f64::INFINITY)])?;
+            self.newton_from_best(g, y)?;
         }
+        Ok(())
     }
 
     /// Newton's method for the stuck lanes of group `g`, which then are stuck no more.
-    fn newton_from_best(&mut self, g: usize, y: &[V]) {
+    fn newton_from_best(&mut self, g: usize, y: &[V]) -> Result<(), Missing> {
         let shape = self.scratch.shape;
         let (c, k) = (shape.coordinates(), shape.free_dimension());
-        let group = g * c..(g + 1) * c;
         let mut length = V::constant(1.0);
         for _ in 0..NEWTON_ITERATIONS {
             let ExactScratch { tangent, trial, image, best, .. } = &mut *self.scratch;
-            let (trial, best) = (&mut trial[group.clone()], &best[group.clone()]);
-            let image = &mut image[group.clone()];
-            image.copy_from_slice(best);
-            let linear = tangent.step(self.field, self.there, image);
+            let (trial, best) = (part_mut(trial, g * c, c)?, part(best, g * c, c)?);
+            let image = part_mut(image, g * c, c)?;
+            copy(best, image)?;
+            let linear = tangent.step(self.field, self.there, image)?;
             trial.fill(V::zero());
-            add_difference(trial, image, y);
+            add_difference(trial, image, y)?;
             helmert::project(shape, trial);
-            tangent.factor(&linear, self.there.0, 0).solve(&mut trial[..k]);
+            tangent.factor(&linear, self.there.0, 0)?.solve(part_mut(trial, 0, k)?)?;
             helmert::expand(shape, trial);
-            subtract_from(best, length, trial);
-            self.image_of_trial(g, 1);
-            self.judge(g, y, State::Stuck, &mut length);
-            if !any(&self.scratch.progress.state[g..=g], State::Stuck) {
-                return;
+            subtract_from(best, length, trial)?;
+            self.image_of_trial(g, 1)?;
+            self.judge(g, y, State::Stuck, &mut length)?;
+            if !any(part(self.scratch.progress.state, g, 1)?, State::Stuck) {
+                return Ok(());
             }
         }
-        replace(&mut self.scratch.progress.state[g..=g], State::Stuck, State::Failed);
+        replace(part_mut(self.scratch.progress.state, g, 1)?, State::Stuck, State::Failed);
+        Ok(())
     }
 
     /// Takes the trials of `groups` groups from number `g` on through the step.
-    fn image_of_trial(&mut self, g: usize, groups: usize) {
+    fn image_of_trial(&mut self, g: usize, groups: usize) -> Result<(), Missing> {
         let c = self.scratch.shape.coordinates();
         let ExactScratch { tangent, trial, image, quadrature, .. } = &mut *self.scratch;
-        let image = &mut image[g * c..(g + groups) * c];
-        image.copy_from_slice(&trial[g * c..(g + groups) * c]);
-        let quadrature = &mut quadrature[g..g + groups];
+        let image = part_mut(image, g * c, groups * c)?;
+        copy(part(trial, g * c, groups * c)?, image)?;
+        let quadrature = part_mut(quadrature, g, groups)?;
         quadrature.fill(V::zero());
-        tangent.plain_step(self.field, self.there, image, quadrature);
+        tangent.plain_step(self.field, self.there, image, quadrature)
     }
 
     /// Keeps the trial of group `g` in the lanes in state `which` whose residual it has lowered, and says where those
     /// lanes stand now and what part of a Newton step they take next.
-    fn judge(&mut self, g: usize, y: &[V], which: State, length: &mut V) {
+    fn judge(&mut self, g: usize, y: &[V], which: State, length: &mut V) -> Result<(), Missing> {
         let ExactScratch { trial, image, best, progress, quadrature, .. } = &mut *self.scratch;
-        let group = g * y.len()..(g + 1) * y.len();
-        let (error, unit) = residual(y, &trial[group.clone()], &image[group.clone()]);
-        let before = progress.error[g];
+        let c = y.len();
+        let trial = part(trial, g * c, c)?;
+        let (error, unit) = residual(y, trial, part(image, g * c, c)?)?;
+        let before = at(progress.error, g)?;
         let mut taken = [V::zero()];
         let lengths = reals(core::slice::from_mut(length));
-        let states = reals(&mut progress.state[g..=g]).iter_mut().zip(lengths).zip(reals(&mut taken));
+        let states = reals(part_mut(progress.state, g, 1)?).iter_mut().zip(lengths).zip(reals(&mut taken));
         for (i, ((state, length), taken)) in states.enumerate() {
             if *state != which.real() {
                 continue;
@@ -291,31 +307,40 @@ impl<V: Lanes, F: StageTangent<V>> Step<'_, '_, F, V> {
             *taken = V::Real::from_f64(if error < before { 1.0 } else { 0.0 });
         }
         let [taken] = taken;
-        take(taken, &mut best[group.clone()], &trial[group]);
-        take(taken, &mut progress.error[g..=g], &[error]);
-        take(taken, &mut progress.quadrature[g..=g], &quadrature[g..=g]);
+        take(taken, part_mut(best, g * c, c)?, trial)?;
+        take(taken, part_mut(progress.error, g, 1)?, &[error])?;
+        take(taken, part_mut(progress.quadrature, g, 1)?, part(quadrature, g, 1)?)
     }
 
     /// Replaces y by the solutions and adds their part of the log-determinant.
-    fn finish(&mut self, first: usize, kind: LogDet, y: &mut [V], log_det: &mut [V], end: V::Real) {
+    fn finish(
+        &mut self,
+        first: usize,
+        kind: LogDet,
+        y: &mut [V],
+        log_det: &mut [V],
+        end: V::Real,
+    ) -> Result<(), Missing> {
         let c = self.scratch.shape.coordinates();
         let ExactScratch { tangent, image, best, progress, failed, .. } = &mut *self.scratch;
-        let failed = reals(&mut failed[first..first + log_det.len()]);
-        for (state, failed) in reals(progress.state).iter().zip(failed) {
+        let groups = log_det.len();
+        let failed = reals(part_mut(failed, first, groups)?);
+        for (state, failed) in reals(part_mut(progress.state, 0, groups)?).iter().zip(failed) {
             if *state == State::Failed.real() && failed.to_f64() < 0.0 {
                 *failed = end;
             }
         }
-        y.copy_from_slice(&best[..y.len()]);
+        copy(part(best, 0, y.len())?, y)?;
         match kind {
-            LogDet::Trace => subtract(log_det, progress.quadrature),
+            LogDet::Trace => subtract(log_det, part(progress.quadrature, 0, groups)?),
             LogDet::Jacobian => {
-                let image = &mut image[..log_det.len() * c];
-                image.copy_from_slice(y);
-                let linear = tangent.step(self.field, self.there, image);
+                let image = part_mut(image, 0, groups * c)?;
+                copy(y, image)?;
+                let linear = tangent.step(self.field, self.there, image)?;
                 for (g, log_det) in log_det.iter_mut().enumerate() {
-                    *log_det -= tangent.factor(&linear, self.there.0, g).log_abs_determinant();
+                    *log_det -= tangent.factor(&linear, self.there.0, g)?.log_abs_determinant();
                 }
+                Ok(())
             }
         }
     }
@@ -344,7 +369,8 @@ fn newton_iteration(error: f64, before: f64, unit: f64, length: f64) -> (State, 
 }
 
 /// The largest coordinate of |image - y|, NaN where any is, and the unit in which rounding is measured.
-fn residual<V: Lanes>(y: &[V], x: &[V], image: &[V]) -> (V, V) {
+fn residual<V: Lanes>(y: &[V], x: &[V], image: &[V]) -> Result<(V, V), Missing> {
+    check(x.len() == y.len() && image.len() == y.len())?;
     let ulp = 1.0 / (1_u64 << V::Real::MANTISSA_BITS) as f64;
     V::vectorize(
         #[inline(always)]
@@ -356,7 +382,7 @@ fn residual<V: Lanes>(y: &[V], x: &[V], image: &[V]) -> (V, V) {
                 largest = larger(largest, difference.magnitude());
                 size = larger(larger(size, y.magnitude()), x.magnitude());
             }
-            (largest + not_finite, V::constant(ulp) * size)
+            Ok((largest + not_finite, V::constant(ulp) * size))
         },
     )
 }
@@ -381,7 +407,8 @@ fn replace<V: Lanes>(states: &mut [V], from: State, to: State) {
 }
 
 /// Replaces `old` by `new` where `taken` is 1.
-fn take<V: Lanes>(taken: V, old: &mut [V], new: &[V]) {
+fn take<V: Lanes>(taken: V, old: &mut [V], new: &[V]) -> Result<(), Missing> {
+    check(old.len() == new.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -390,10 +417,12 @@ fn take<V: Lanes>(taken: V, old: &mut [V], new: &[V]) {
             }
         },
     );
+    Ok(())
 }
 
 /// Adds a - b to `sum`.
-fn add_difference<V: Lanes>(sum: &mut [V], a: &[V], b: &[V]) {
+fn add_difference<V: Lanes>(sum: &mut [V], a: &[V], b: &[V]) -> Result<(), Missing> {
+    check(a.len() == sum.len() && b.len() == sum.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -402,10 +431,12 @@ fn add_difference<V: Lanes>(sum: &mut [V], a: &[V], b: &[V]) {
             }
         },
     );
+    Ok(())
 }
 
 /// Turns `d` into x - length d.
-fn subtract_from<V: Lanes>(x: &[V], length: V, d: &mut [V]) {
+fn subtract_from<V: Lanes>(x: &[V], length: V, d: &mut [V]) -> Result<(), Missing> {
+    check(x.len() == d.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -414,10 +445,12 @@ fn subtract_from<V: Lanes>(x: &[V], length: V, d: &mut [V]) {
             }
         },
     );
+    Ok(())
 }
 
-/// Subtracts `other` from `sum`, as far as that goes.
-fn subtract<V: Lanes>(sum: &mut [V], other: &[V]) {
+/// Subtracts `other` from `sum`.
+fn subtract<V: Lanes>(sum: &mut [V], other: &[V]) -> Result<(), Missing> {
+    check(sum.len() == other.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -426,6 +459,7 @@ fn subtract<V: Lanes>(sum: &mut [V], other: &[V]) {
             }
         },
     );
+    Ok(())
 }
 
 #[cfg(test)]
@@ -469,13 +503,13 @@ mod tests {
     #[test]
     fn residuals_see_nan_in_any_coordinate() {
         let x = [1.0, 2.0, -4.0];
-        let (error, unit) = residual(&x, &x, &[1.0, 2.5, -4.0]);
+        let (error, unit) = residual(&x, &x, &[1.0, 2.5, -4.0]).unwrap();
         assert_eq!((error, unit), (0.5, 4.0 * f64::EPSILON));
         for i in 0..3 {
             for bad in [f64::NAN, f64::INFINITY] {
                 let mut image = x;
                 image[i] = bad;
-                assert!(residual(&x, &x, &image).0.is_nan());
+                assert!(residual(&x, &x, &image).unwrap().0.is_nan());
             }
         }
     }

@@ -13,8 +13,9 @@
 use super::helmert;
 use super::rk4::{AdjointScratch, Cotangents, Grid, StageTranspose, adjoint_step};
 use super::tangent::{StageTangent, TangentScratch};
+use crate::error::Missing;
 use crate::field::Shape;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, check, copy, part_mut, split};
 
 /// Scratch of [`gradient`] for a tile of groups.
 #[derive(Debug)]
@@ -36,44 +37,52 @@ impl<'a, V: Lanes> GradientScratch<'a, V> {
     }
 
     /// Takes the scratch from the front of `memory` and returns the rest.
-    pub fn carve(shape: Shape, tile: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let (tangent, memory) = TangentScratch::carve(shape, tile, memory);
-        let (adjoint, memory) = AdjointScratch::carve(tile, shape.coordinates(), memory);
-        let (vectors, memory) = memory.split_at_mut(tile * shape.coordinates());
-        let (ones, memory) = memory.split_at_mut(tile);
-        (GradientScratch { shape, tangent, adjoint, vectors, ones }, memory)
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
+    pub fn carve(shape: Shape, tile: usize, memory: &'a mut [V]) -> Result<(Self, &'a mut [V]), Missing> {
+        let (tangent, memory) = TangentScratch::carve(shape, tile, memory)?;
+        let (adjoint, memory) = AdjointScratch::carve(tile, shape.coordinates(), memory)?;
+        let (vectors, memory) = split(memory, tile * shape.coordinates())?;
+        let (ones, memory) = split(memory, tile)?;
+        Ok((GradientScratch { shape, tangent, adjoint, vectors, ones }, memory))
     }
 }
 
 /// Takes `gradient` (`[tile][N][D]`, as large as the scratch), grad log rho at the solved latent configurations, to that of the log-density at
 /// the end point. `starts(k)` are the tile's solved starts of step k.
+///
+/// # Errors
+/// Those of `field` and `starts`, and where lengths do not fit together.
 pub fn gradient<'s, V: Lanes>(
     field: &mut (impl StageTangent<V> + StageTranspose<V>),
     grid: Grid<'_, V::Real>,
-    starts: impl Fn(usize) -> &'s [V],
+    starts: impl Fn(usize) -> Result<&'s [V], Missing>,
     gradient: &mut [V],
     scratch: &mut GradientScratch<'_, V>,
-) {
+) -> Result<(), Missing> {
     let GradientScratch { shape, tangent, adjoint, vectors, ones } = scratch;
     let (c, k) = (shape.coordinates(), shape.free_dimension());
     ones.fill(V::constant(1.0));
     for number in 0..grid.steps() {
-        let (step, start) = (grid.step(number), starts(number));
+        let (step, start) = (grid.step(number)?, starts(number)?);
         vectors.fill(V::zero());
-        adjoint_step(field, step, start, Cotangents { x: vectors, log_det: ones }, adjoint);
-        subtract(gradient, vectors);
-        vectors.copy_from_slice(start);
-        let linear = tangent.step(field, step, vectors);
+        adjoint_step(field, step, start, Cotangents { x: vectors, log_det: ones }, adjoint)?;
+        subtract(gradient, vectors)?;
+        copy(start, vectors)?;
+        let linear = tangent.step(field, step, vectors)?;
         helmert::project(*shape, gradient);
         for (g, gradient) in gradient.chunks_exact_mut(c).enumerate() {
-            tangent.factor(&linear, step.0, g).solve_transposed(&mut gradient[..k]);
+            tangent.factor(&linear, step.0, g)?.solve_transposed(part_mut(gradient, 0, k)?)?;
             helmert::expand(*shape, gradient);
         }
     }
+    Ok(())
 }
 
 /// Subtracts `other` from `sum`.
-fn subtract<V: Lanes>(sum: &mut [V], other: &[V]) {
+fn subtract<V: Lanes>(sum: &mut [V], other: &[V]) -> Result<(), Missing> {
+    check(sum.len() == other.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -82,4 +91,5 @@ fn subtract<V: Lanes>(sum: &mut [V], other: &[V]) {
             }
         },
     );
+    Ok(())
 }

@@ -12,33 +12,40 @@ fn weight(m: usize) -> f64 {
     1.0 / libm::sqrt(m * (m + 1.0))
 }
 
+/// D, at least 1: the compiler then sees that a vector can be cut into particles.
+fn axes(shape: Shape) -> usize {
+    shape.dimension.max(1)
+}
+
 /// Writes the basis vectors to `tangents` (`[k][N][D]`).
 pub fn seed<V: Lanes>(shape: Shape, tangents: &mut [V]) {
-    let d = shape.dimension;
+    let d = axes(shape);
     tangents.fill(V::zero());
     for (number, tangent) in tangents.chunks_exact_mut(shape.coordinates()).enumerate() {
         let (m, axis) = (number / d + 1, number % d);
-        for particle in 0..m {
-            tangent[particle * d + axis] = V::constant(weight(m));
+        for (particle, x) in tangent.iter_mut().skip(axis).step_by(d).enumerate().take(m + 1) {
+            *x = V::constant(if particle < m { weight(m) } else { -(m as f64) * weight(m) });
         }
-        tangent[m * d + axis] = V::constant(-(m as f64) * weight(m));
     }
 }
 
 /// Replaces the first k numbers of each vector in `vectors` (`[..][N][D]`) by its components in the basis.
 pub fn project<V: Lanes>(shape: Shape, vectors: &mut [V]) {
-    let d = shape.dimension;
+    let d = axes(shape);
     V::vectorize(
         #[inline(always)]
         || {
             for vector in vectors.chunks_exact_mut(shape.coordinates()) {
                 for axis in 0..d {
+                    let mut particles = vector.chunks_exact_mut(d).enumerate();
+                    let Some((_, mut before)) = particles.next() else { continue };
                     let mut sum = V::zero();
-                    for m in 1..shape.particles {
+                    for (m, particle) in particles {
                         // A component takes the place of a particle that is in the sum already.
-                        sum += vector[(m - 1) * d + axis];
-                        let difference = sum - V::constant(m as f64) * vector[m * d + axis];
-                        vector[(m - 1) * d + axis] = V::constant(weight(m)) * difference;
+                        sum += before[axis];
+                        let difference = sum - V::constant(m as f64) * particle[axis];
+                        before[axis] = V::constant(weight(m)) * difference;
+                        before = particle;
                     }
                 }
             }
@@ -48,19 +55,22 @@ pub fn project<V: Lanes>(shape: Shape, vectors: &mut [V]) {
 
 /// The inverse of [`project`]: turns the k components at the front of `vector` (`[N][D]`) into displacements.
 pub fn expand<V: Lanes>(shape: Shape, vector: &mut [V]) {
-    let d = shape.dimension;
+    let d = axes(shape);
     V::vectorize(
         #[inline(always)]
         || {
             for axis in 0..d {
+                let mut particles = vector.chunks_exact_mut(d).enumerate().rev();
+                let Some((mut m, mut particle)) = particles.next() else { continue };
                 // What all particles up to the present one share.
                 let mut shared = V::zero();
-                for m in (1..shape.particles).rev() {
-                    let component = V::constant(weight(m)) * vector[(m - 1) * d + axis];
-                    vector[m * d + axis] = shared - V::constant(m as f64) * component;
+                for (number, before) in particles {
+                    let component = V::constant(weight(m)) * before[axis];
+                    particle[axis] = shared - V::constant(m as f64) * component;
                     shared += component;
+                    (m, particle) = (number, before);
                 }
-                vector[axis] = shared;
+                particle[axis] = shared;
             }
         },
     );

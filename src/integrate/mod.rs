@@ -12,6 +12,8 @@ pub mod helmert;
 pub mod rk4;
 pub mod tangent;
 
+use crate::error::Missing;
+
 /// The first lane that does not converge, and where on the time axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NotConverged<R> {
@@ -19,6 +21,27 @@ pub struct NotConverged<R> {
     pub lane: usize,
     /// The time it had reached.
     pub time: R,
+}
+
+/// Why a solution has stopped before its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stopped<R> {
+    /// A lane does not converge.
+    NotConverged(NotConverged<R>),
+    /// A defect of the library.
+    Missing(Missing),
+}
+
+impl<R> From<NotConverged<R>> for Stopped<R> {
+    fn from(failure: NotConverged<R>) -> Self {
+        Stopped::NotConverged(failure)
+    }
+}
+
+impl<R> From<Missing> for Stopped<R> {
+    fn from(missing: Missing) -> Self {
+        Stopped::Missing(missing)
+    }
 }
 
 /// How the log-determinant of a fixed grid's map is computed: a rung of the exactness ladder.

@@ -6,23 +6,40 @@
 //! States are `[groups][coordinates]` vectors: a group is one vector of samples, and a stage is evaluated for all
 //! groups before the next, so that what belongs to a stage stays in the cache. Divergences are `[groups]`.
 
-use crate::lanes::{Lanes, Real};
+use crate::error::Missing;
+use crate::lanes::{Lanes, Real, at, check, copy, part, part_mut, split, split_each};
 
 /// A field that is known at the stage times of a fixed grid.
 pub trait StageField<V: Lanes> {
     /// Writes the velocity at `x` (both `[groups][coordinates]`) and its divergence (`[groups]`).
-    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]);
+    ///
+    /// # Errors
+    /// Where there is no such stage, or lengths do not fit together.
+    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) -> Result<(), Missing>;
 }
 
 /// A [`StageField`] that can be differentiated.
 pub trait StageTranspose<V: Lanes>: StageField<V> {
     /// Writes to `x_bar` the gradient in `x` of `v_bar . v(x) + div_bar div v(x)`; shapes as in
     /// [`StageField::evaluate`].
-    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]);
+    ///
+    /// # Errors
+    /// Those of [`StageField::evaluate`].
+    fn transpose(
+        &mut self,
+        stage: usize,
+        x: &[V],
+        v_bar: &[V],
+        div_bar: &[V],
+        x_bar: &mut [V],
+    ) -> Result<(), Missing>;
 
     /// As [`StageTranspose::transpose`] for a field with a running cost of its own, whose integral over time is part of
     /// what [`adjoint`] differentiates: `share` is this stage's weight in the quadrature. A field without one leaves
     /// this as it is.
+    ///
+    /// # Errors
+    /// Those of [`StageField::evaluate`].
     fn transpose_with_cost(
         &mut self,
         (stage, _share): (usize, V),
@@ -30,8 +47,8 @@ pub trait StageTranspose<V: Lanes>: StageField<V> {
         v_bar: &[V],
         div_bar: &[V],
         x_bar: &mut [V],
-    ) {
-        self.transpose(stage, x, v_bar, div_bar, x_bar);
+    ) -> Result<(), Missing> {
+        self.transpose(stage, x, v_bar, div_bar, x_bar)
     }
 }
 
@@ -60,12 +77,12 @@ impl<R: Real> Grid<'_, R> {
     }
 
     /// The signed length and the three stages of the `k`-th step to be taken.
-    pub(super) fn step(&self, k: usize) -> (R, [usize; 3]) {
+    pub(super) fn step(&self, k: usize) -> Result<(R, [usize; 3]), Missing> {
         match self.direction {
-            Direction::Forward => (self.step_lengths[k], [2 * k, 2 * k + 1, 2 * k + 2]),
+            Direction::Forward => Ok((at(self.step_lengths, k)?, [2 * k, 2 * k + 1, 2 * k + 2])),
             Direction::Backward => {
-                let k = self.steps() - 1 - k;
-                (-self.step_lengths[k], [2 * k + 2, 2 * k + 1, 2 * k])
+                let k = self.steps().wrapping_sub(k + 1);
+                Ok((-at(self.step_lengths, k)?, [2 * k + 2, 2 * k + 1, 2 * k]))
             }
         }
     }
@@ -74,12 +91,12 @@ impl<R: Real> Grid<'_, R> {
 /// Positions, velocities and divergences of the four stages of one step.
 #[derive(Debug)]
 pub struct Stages<'a, V> {
-    /// `[4][groups][coordinates]`.
-    positions: &'a mut [V],
-    /// `[4][groups][coordinates]`.
-    velocities: &'a mut [V],
-    /// `[4][groups]`.
-    divergences: &'a mut [V],
+    /// `[groups][coordinates]` each.
+    positions: [&'a mut [V]; 4],
+    /// `[groups][coordinates]` each.
+    velocities: [&'a mut [V]; 4],
+    /// `[groups]` each.
+    divergences: [&'a mut [V]; 4],
 }
 
 impl<'a, V: Lanes> Stages<'a, V> {
@@ -89,52 +106,46 @@ impl<'a, V: Lanes> Stages<'a, V> {
     }
 
     /// Takes the stages from the front of `memory` and returns the rest.
-    pub fn carve(groups: usize, coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let (positions, memory) = memory.split_at_mut(4 * groups * coordinates);
-        let (velocities, memory) = memory.split_at_mut(4 * groups * coordinates);
-        let (divergences, memory) = memory.split_at_mut(4 * groups);
-        (Stages { positions, velocities, divergences }, memory)
-    }
-
-    fn position(&self, s: usize) -> &[V] {
-        part(self.positions, s)
-    }
-
-    fn velocity(&self, s: usize) -> &[V] {
-        part(self.velocities, s)
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
+    pub fn carve(
+        groups: usize,
+        coordinates: usize,
+        memory: &'a mut [V],
+    ) -> Result<(Self, &'a mut [V]), Missing> {
+        let (positions, memory) = split_each(memory, groups * coordinates)?;
+        let (velocities, memory) = split_each(memory, groups * coordinates)?;
+        let (divergences, memory) = split_each(memory, groups)?;
+        Ok((Stages { positions, velocities, divergences }, memory))
     }
 
     /// Evaluates the four stages from `x`.
-    fn fill(&mut self, field: &mut impl StageField<V>, h: V, stages: [usize; 3], x: &[V]) {
-        let n = x.len();
+    fn fill(
+        &mut self,
+        field: &mut impl StageField<V>,
+        h: V,
+        [first, middle, last]: [usize; 3],
+        x: &[V],
+    ) -> Result<(), Missing> {
         let half = V::constant(0.5) * h;
-        self.positions[..n].copy_from_slice(x);
-        for (s, (stage, reach)) in
-            [(stages[0], half), (stages[1], half), (stages[1], h), (stages[2], h)].into_iter().enumerate()
-        {
-            let (position, velocity) = (part(self.positions, s), part_mut(self.velocities, s));
-            field.evaluate(stage, position, velocity, part_mut(self.divergences, s));
-            if s < 3 {
-                advance(x, reach, part(self.velocities, s), part_mut(self.positions, s + 1));
-            }
-        }
+        let [x1, x2, x3, x4] = &mut self.positions;
+        let [k1, k2, k3, k4] = &mut self.velocities;
+        let [l1, l2, l3, l4] = &mut self.divergences;
+        copy(x, x1)?;
+        field.evaluate(first, x1, k1, l1)?;
+        advance(x, half, k1, x2)?;
+        field.evaluate(middle, x2, k2, l2)?;
+        advance(x, half, k2, x3)?;
+        field.evaluate(middle, x3, k3, l3)?;
+        advance(x, h, k3, x4)?;
+        field.evaluate(last, x4, k4, l4)
     }
 }
 
-/// The `s`-th quarter.
-fn part<V>(all: &[V], s: usize) -> &[V] {
-    let n = all.len() / 4;
-    &all[s * n..(s + 1) * n]
-}
-
-/// The `s`-th quarter.
-fn part_mut<V>(all: &mut [V], s: usize) -> &mut [V] {
-    let n = all.len() / 4;
-    &mut all[s * n..(s + 1) * n]
-}
-
 /// Writes x + reach k to `next`.
-fn advance<V: Lanes>(x: &[V], reach: V, k: &[V], next: &mut [V]) {
+fn advance<V: Lanes>(x: &[V], reach: V, k: &[V], next: &mut [V]) -> Result<(), Missing> {
+    check(x.len() == next.len() && k.len() == next.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -143,10 +154,12 @@ fn advance<V: Lanes>(x: &[V], reach: V, k: &[V], next: &mut [V]) {
             }
         },
     );
+    Ok(())
 }
 
 /// Adds h/6 (k1 + 2 k2 + 2 k3 + k4) to `sum`; `middle` is k2 + k3.
-fn add_step<V: Lanes>(sum: &mut [V], sixth: V, first: &[V], middle: &[V], last: &[V]) {
+fn add_step<V: Lanes>(sum: &mut [V], sixth: V, first: &[V], middle: &[V], last: &[V]) -> Result<(), Missing> {
+    check([first, middle, last].iter().all(|rate| rate.len() == sum.len()))?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -155,10 +168,12 @@ fn add_step<V: Lanes>(sum: &mut [V], sixth: V, first: &[V], middle: &[V], last: 
             }
         },
     );
+    Ok(())
 }
 
 /// Adds `other` to `sum`.
-fn add<V: Lanes>(sum: &mut [V], other: &[V]) {
+fn add<V: Lanes>(sum: &mut [V], other: &[V]) -> Result<(), Missing> {
+    check(sum.len() == other.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -167,6 +182,7 @@ fn add<V: Lanes>(sum: &mut [V], other: &[V]) {
             }
         },
     );
+    Ok(())
 }
 
 /// h/6.
@@ -189,35 +205,41 @@ impl<'a, V: Lanes> SolveScratch<'a, V> {
     }
 
     /// Takes the scratch from the front of `memory` and returns the rest.
-    pub fn carve(groups: usize, coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let (position, memory) = memory.split_at_mut(groups * coordinates);
-        let (first, memory) = memory.split_at_mut(groups * coordinates);
-        let (middle, memory) = memory.split_at_mut(groups * coordinates);
-        let (last, memory) = memory.split_at_mut(groups * coordinates);
-        let (first_div, memory) = memory.split_at_mut(groups);
-        let (middle_div, memory) = memory.split_at_mut(groups);
-        let (last_div, memory) = memory.split_at_mut(groups);
-        let (velocities, divergences) = ([first, middle, last], [first_div, middle_div, last_div]);
-        (SolveScratch { position, velocities, divergences }, memory)
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
+    pub fn carve(
+        groups: usize,
+        coordinates: usize,
+        memory: &'a mut [V],
+    ) -> Result<(Self, &'a mut [V]), Missing> {
+        let (position, memory) = split(memory, groups * coordinates)?;
+        let (velocities, memory) = split_each(memory, groups * coordinates)?;
+        let (divergences, memory) = split_each(memory, groups)?;
+        Ok((SolveScratch { position, velocities, divergences }, memory))
     }
 }
 
 /// Walks the grid: `x` (`[groups][coordinates]`) becomes the end point, `log_det` (`[groups]`) the log-determinant.
 ///
 /// `before_step(k, x)` sees the state from which the `k`-th step to be taken starts.
+///
+/// # Errors
+/// Those of `field` and `before_step`, and where lengths do not fit together.
 pub fn solve<V: Lanes>(
     field: &mut impl StageField<V>,
     grid: Grid<'_, V::Real>,
     x: &mut [V],
     log_det: &mut [V],
     scratch: &mut SolveScratch<'_, V>,
-    mut before_step: impl FnMut(usize, &[V]),
-) {
+    mut before_step: impl FnMut(usize, &[V]) -> Result<(), Missing>,
+) -> Result<(), Missing> {
     log_det.fill(V::zero());
     for k in 0..grid.steps() {
-        before_step(k, x);
-        step(grid.step(k), x, log_det, scratch, |_, stage, x, v, div| field.evaluate(stage, x, v, div));
+        before_step(k, x)?;
+        step(grid.step(k)?, x, log_det, scratch, |_, stage, x, v, div| field.evaluate(stage, x, v, div))?;
     }
+    Ok(())
 }
 
 /// One step: `x` becomes its end, and `log_det` grows by the quadrature of the divergence.
@@ -228,53 +250,63 @@ pub(super) fn step<V: Lanes>(
     x: &mut [V],
     log_det: &mut [V],
     scratch: &mut SolveScratch<'_, V>,
-    mut evaluate: impl FnMut(usize, usize, &[V], &mut [V], &mut [V]),
-) {
+    mut evaluate: impl FnMut(usize, usize, &[V], &mut [V], &mut [V]) -> Result<(), Missing>,
+) -> Result<(), Missing> {
     let (n, groups) = (x.len(), log_det.len());
-    let [k1, k2, k3] = scratch.velocities.each_mut().map(|v| &mut v[..n]);
-    let [l1, l2, l3] = scratch.divergences.each_mut().map(|l| &mut l[..groups]);
-    let position = &mut scratch.position[..n];
+    let [k1, k2, k3] = &mut scratch.velocities;
+    let (k1, k2, k3) = (part_mut(k1, 0, n)?, part_mut(k2, 0, n)?, part_mut(k3, 0, n)?);
+    let [l1, l2, l3] = &mut scratch.divergences;
+    let (l1, l2, l3) = (part_mut(l1, 0, groups)?, part_mut(l2, 0, groups)?, part_mut(l3, 0, groups)?);
+    let position = part_mut(scratch.position, 0, n)?;
     let h = V::splat(h);
     let half = V::constant(0.5) * h;
-    evaluate(0, first, x, k1, l1);
-    advance(x, half, k1, position);
-    evaluate(1, middle, position, k2, l2);
-    advance(x, half, k2, position);
-    evaluate(2, middle, position, k3, l3);
-    advance(x, h, k3, position);
-    add(k2, k3);
-    add(l2, l3);
-    evaluate(3, last, position, k3, l3);
-    add_step(x, sixth(h), k1, k2, k3);
-    add_step(log_det, sixth(h), l1, l2, l3);
+    evaluate(0, first, x, k1, l1)?;
+    advance(x, half, k1, position)?;
+    evaluate(1, middle, position, k2, l2)?;
+    advance(x, half, k2, position)?;
+    evaluate(2, middle, position, k3, l3)?;
+    advance(x, h, k3, position)?;
+    add(k2, k3)?;
+    add(l2, l3)?;
+    evaluate(3, last, position, k3, l3)?;
+    add_step(x, sixth(h), k1, k2, k3)?;
+    add_step(log_det, sixth(h), l1, l2, l3)
 }
 
 /// As [`solve`], keeping all four stages of every step on `tape` (`[steps]` times [`Stages::extent`]), so that
 /// [`adjoint`] need not evaluate them again.
+///
+/// # Errors
+/// Those of [`solve`].
 pub fn solve_taped<V: Lanes>(
     field: &mut impl StageField<V>,
     grid: Grid<'_, V::Real>,
     x: &mut [V],
     log_det: &mut [V],
-    tape: &mut [V],
-) {
-    let (groups, coordinates) = (log_det.len(), x.len() / log_det.len());
+    mut tape: &mut [V],
+) -> Result<(), Missing> {
+    let groups = log_det.len();
+    let coordinates = x.len().checked_div(groups).ok_or(Missing)?;
     log_det.fill(V::zero());
-    for (k, memory) in tape.chunks_exact_mut(Stages::<V>::extent(groups, coordinates)).enumerate() {
-        let (h, indices) = grid.step(k);
+    for k in 0..grid.steps() {
+        let (h, indices) = grid.step(k)?;
         let h = V::splat(h);
-        let (mut stages, _) = Stages::carve(groups, coordinates, memory);
-        stages.fill(field, h, indices, x);
-        add_stages(x, sixth(h), stages.velocities);
-        add_stages(log_det, sixth(h), stages.divergences);
+        let mut stages;
+        (stages, tape) = Stages::carve(groups, coordinates, tape)?;
+        stages.fill(field, h, indices, x)?;
+        add_stages(x, sixth(h), &stages.velocities)?;
+        add_stages(log_det, sixth(h), &stages.divergences)?;
     }
+    Ok(())
 }
 
 /// Adds h/6 (k1 + 2 k2 + 2 k3 + k4) to `sum`, with the bits of [`solve`].
-fn add_stages<V: Lanes>(sum: &mut [V], sixth: V, rates: &mut [V]) {
-    let (first, rest) = rates.split_at_mut(sum.len());
-    let (second, rest) = rest.split_at_mut(sum.len());
-    let (third, fourth) = rest.split_at_mut(sum.len());
+fn add_stages<V: Lanes>(
+    sum: &mut [V],
+    sixth: V,
+    [first, second, third, fourth]: &[&mut [V]; 4],
+) -> Result<(), Missing> {
+    check([first, second, third, fourth].iter().all(|rate| rate.len() == sum.len()))?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -284,6 +316,7 @@ fn add_stages<V: Lanes>(sum: &mut [V], sixth: V, rates: &mut [V]) {
             }
         },
     );
+    Ok(())
 }
 
 /// What a solution has left behind for [`adjoint`].
@@ -350,14 +383,19 @@ impl<'a, V: Lanes> AdjointScratch<'a, V> {
     }
 
     /// Takes the scratch from the front of `memory` and returns the rest.
-    pub fn carve(groups: usize, coordinates: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
-        let (stages, memory) = Stages::carve(groups, coordinates, memory);
-        let (velocity_bar, memory) = memory.split_at_mut(groups * coordinates);
-        let (position_bar, memory) = memory.split_at_mut(groups * coordinates);
-        let (sum, memory) = memory.split_at_mut(groups * coordinates);
-        let (div_bar, memory) = memory.split_at_mut(groups);
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
+    pub fn carve(
+        groups: usize,
+        coordinates: usize,
+        memory: &'a mut [V],
+    ) -> Result<(Self, &'a mut [V]), Missing> {
+        let (stages, memory) = Stages::carve(groups, coordinates, memory)?;
+        let ([velocity_bar, position_bar, sum], memory) = split_each(memory, groups * coordinates)?;
+        let (div_bar, memory) = split(memory, groups)?;
         let bars = Bars { velocity_bar, position_bar, sum, div_bar };
-        (AdjointScratch { stages, bars }, memory)
+        Ok((AdjointScratch { stages, bars }, memory))
     }
 }
 
@@ -371,6 +409,9 @@ pub struct Cotangents<'a, V> {
 }
 
 /// Exact gradient of a function of the end point, the log-determinant and the penalties.
+///
+/// # Errors
+/// Those of `field`, and where lengths do not fit together.
 pub fn adjoint<V: Lanes>(
     field: &mut impl StageTranspose<V>,
     grid: Grid<'_, V::Real>,
@@ -378,31 +419,33 @@ pub fn adjoint<V: Lanes>(
     bar: Cotangents<'_, V>,
     penalties: Option<Penalties<'_, V>>,
     scratch: &mut AdjointScratch<'_, V>,
-) {
+) -> Result<(), Missing> {
     let Cotangents { x: x_bar, log_det: log_det_bar } = bar;
     let (n, groups) = (x_bar.len(), log_det_bar.len());
-    let extent = Stages::<V>::extent(groups, n / groups);
+    let coordinates = n.checked_div(groups).ok_or(Missing)?;
+    let extent = Stages::<V>::extent(groups, coordinates);
     let AdjointScratch { stages, bars } = scratch;
     let (weights, mut values) = penalties.map(|all| (all.weights, all.values)).unzip();
     for k in (0..grid.steps()).rev() {
-        let (h, indices) = grid.step(k);
+        let (h, indices) = grid.step(k)?;
         let h = V::splat(h);
         let taped;
         let stages = match &mut tape {
             Tape::Starts(starts) => {
-                stages.fill(field, h, indices, &starts[k * n..(k + 1) * n]);
+                stages.fill(field, h, indices, part(starts, k * n, n)?)?;
                 &*stages
             }
             Tape::Stages(all) => {
-                (taped, _) = Stages::carve(groups, n / groups, &mut all[k * extent..(k + 1) * extent]);
+                (taped, _) = Stages::carve(groups, coordinates, part_mut(all, k * extent, extent)?)?;
                 &taped
             }
         };
         if let (Some(weights), Some(values)) = (weights, values.as_deref_mut()) {
             add_penalties(stages, h, weights, values);
         }
-        bars.step(field, stages, h, indices, x_bar, log_det_bar, weights);
+        bars.step(field, stages, h, indices, x_bar, log_det_bar, weights)?;
     }
+    Ok(())
 }
 
 /// As [`adjoint`] for the `k`-th step to be taken alone, from its start `x`.
@@ -412,11 +455,11 @@ pub(super) fn adjoint_step<V: Lanes>(
     x: &[V],
     bar: Cotangents<'_, V>,
     scratch: &mut AdjointScratch<'_, V>,
-) {
+) -> Result<(), Missing> {
     let AdjointScratch { stages, bars } = scratch;
     let h = V::splat(h);
-    stages.fill(field, h, indices, x);
-    bars.step(field, stages, h, indices, bar.x, bar.log_det, None);
+    stages.fill(field, h, indices, x)?;
+    bars.step(field, stages, h, indices, bar.x, bar.log_det, None)
 }
 
 /// Quadrature weights of the stages in units of h/6, and the signs of k1 - k2 - k3 + k4.
@@ -425,8 +468,8 @@ const ERROR_SIGN: [f64; 4] = [1.0, -1.0, -1.0, 1.0];
 
 /// h/6 (k1 - k2 - k3 + k4) of element `c`.
 #[inline(always)]
-fn step_error<V: Lanes>(rates: &[V], sixth: V, c: usize) -> V {
-    let [k1, k2, k3, k4] = [0, 1, 2, 3].map(|s| part(rates, s)[c]);
+fn step_error<V: Lanes>(rates: &[&mut [V]; 4], sixth: V, c: usize) -> V {
+    let [k1, k2, k3, k4] = rates.each_ref().map(|k| k[c]);
     sixth * ((k1 - k2) - (k3 - k4))
 }
 
@@ -437,19 +480,19 @@ fn add_penalties<V: Lanes>(
     weights: &[Penalty<V>],
     values: &mut [PenaltyValue<V>],
 ) {
-    let coordinates = stages.velocities.len() / (4 * values.len());
+    let coordinates = stages.velocities[0].len() / values.len();
     V::vectorize(
         #[inline(always)]
         || {
             let sixth = sixth(h);
             for (g, (weight, value)) in weights.iter().zip(values).enumerate() {
-                let e_l = step_error(stages.divergences, sixth, g);
+                let e_l = step_error(&stages.divergences, sixth, g);
                 let (mut kinetic, mut error) = (V::zero(), e_l * e_l);
                 for c in g * coordinates..(g + 1) * coordinates {
-                    let e_x = step_error(stages.velocities, sixth, c);
+                    let e_x = step_error(&stages.velocities, sixth, c);
                     error += e_x * e_x;
-                    for (s, weight) in QUADRATURE.into_iter().enumerate() {
-                        let k = stages.velocity(s)[c];
+                    for (velocity, weight) in stages.velocities.iter().zip(QUADRATURE) {
+                        let k = velocity[c];
                         kinetic += V::constant(weight) * (k * k);
                     }
                 }
@@ -472,25 +515,25 @@ impl<V: Lanes> Bars<'_, V> {
         x_bar: &mut [V],
         log_det_bar: &[V],
         weights: Option<&[Penalty<V>]>,
-    ) {
+    ) -> Result<(), Missing> {
         let half = V::constant(0.5) * h;
         self.position_bar.fill(V::zero());
-        self.sum.copy_from_slice(x_bar);
+        copy(x_bar, self.sum)?;
         // Stage s feeds the position of stage s + 1 with this length.
         let reach = [half, half, h, V::zero()];
         for (s, stage) in [first, middle, middle, last].into_iter().enumerate().rev() {
             let quadrature = V::constant(QUADRATURE[s]) * sixth(h);
-            combine(self.velocity_bar, [quadrature, reach[s]], [x_bar, self.position_bar]);
-            combine(self.div_bar, [quadrature, V::zero()], [log_det_bar, log_det_bar]);
+            combine(self.velocity_bar, [quadrature, reach[s]], [x_bar, self.position_bar])?;
+            combine(self.div_bar, [quadrature, V::zero()], [log_det_bar, log_det_bar])?;
             if let Some(weights) = weights {
                 self.add_penalty_cotangents(stages, s, h, weights);
             }
             let stage = (stage, quadrature.magnitude());
-            let position = stages.position(s);
-            field.transpose_with_cost(stage, position, self.velocity_bar, self.div_bar, self.position_bar);
-            add(self.sum, self.position_bar);
+            let position = &*stages.positions[s];
+            field.transpose_with_cost(stage, position, self.velocity_bar, self.div_bar, self.position_bar)?;
+            add(self.sum, self.position_bar)?;
         }
-        x_bar.copy_from_slice(self.sum);
+        copy(self.sum, x_bar)
     }
 
     /// Adds the penalties' part to the cotangents of stage `s`.
@@ -505,11 +548,11 @@ impl<V: Lanes> Bars<'_, V> {
                     let error_bar = two * weight.step_error * sixth;
                     let kinetic_bar = two * weight.kinetic * (sixth.magnitude() * quadrature);
                     for c in g * coordinates..(g + 1) * coordinates {
-                        let e_x = step_error(stages.velocities, sixth, c);
+                        let e_x = step_error(&stages.velocities, sixth, c);
                         self.velocity_bar[c] +=
-                            kinetic_bar * stages.velocity(s)[c] + sign * (error_bar * e_x);
+                            kinetic_bar * stages.velocities[s][c] + sign * (error_bar * e_x);
                     }
-                    let e_l = step_error(stages.divergences, sixth, g);
+                    let e_l = step_error(&stages.divergences, sixth, g);
                     self.div_bar[g] += sign * (error_bar * e_l);
                 }
             },
@@ -518,7 +561,8 @@ impl<V: Lanes> Bars<'_, V> {
 }
 
 /// Writes a u + b v.
-fn combine<V: Lanes>(to: &mut [V], [a, b]: [V; 2], [u, v]: [&[V]; 2]) {
+fn combine<V: Lanes>(to: &mut [V], [a, b]: [V; 2], [u, v]: [&[V]; 2]) -> Result<(), Missing> {
+    check(u.len() == to.len() && v.len() == to.len())?;
     V::vectorize(
         #[inline(always)]
         || {
@@ -527,4 +571,5 @@ fn combine<V: Lanes>(to: &mut [V], [a, b]: [V; 2], [u, v]: [&[V]; 2]) {
             }
         },
     );
+    Ok(())
 }

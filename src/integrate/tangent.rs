@@ -12,14 +12,25 @@
 use super::determinant::Matrix;
 use super::helmert;
 use super::rk4::{self, Grid, SolveScratch, StageField, sixth};
+use crate::error::Missing;
 use crate::field::{Shape, matrices_extent, multiply};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, check, part, part_mut, split, split_each};
 
 /// A [`StageField`] whose Jacobian is known, too.
 pub trait StageTangent<V: Lanes>: StageField<V> {
     /// As [`StageField::evaluate`] for at most a tile of groups; also writes the pair matrices, `[groups]` times
     /// [`matrices_extent`].
-    fn linearize(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V], matrices: &mut [V]);
+    ///
+    /// # Errors
+    /// Those of [`StageField::evaluate`].
+    fn linearize(
+        &mut self,
+        stage: usize,
+        x: &[V],
+        v: &mut [V],
+        div: &mut [V],
+        matrices: &mut [V],
+    ) -> Result<(), Missing>;
 }
 
 /// Tangents that go through a step side by side, so that the pair matrices are read once for all of them.
@@ -54,16 +65,19 @@ impl<'a, V: Lanes> TangentScratch<'a, V> {
     }
 
     /// Takes the scratch from the front of `memory` and returns the rest.
-    pub fn carve(shape: Shape, groups: usize, memory: &'a mut [V]) -> (Self, &'a mut [V]) {
+    ///
+    /// # Errors
+    /// Where `memory` has less than the extent.
+    pub fn carve(shape: Shape, groups: usize, memory: &'a mut [V]) -> Result<(Self, &'a mut [V]), Missing> {
         let (k, c) = (shape.free_dimension(), shape.coordinates());
-        let (solve, memory) = SolveScratch::carve(groups, c, memory);
-        let (quadrature, memory) = memory.split_at_mut(groups);
-        let (matrices, memory) = memory.split_at_mut(4 * groups * matrices_extent(shape));
-        let (tangents, memory) = memory.split_at_mut(k * c);
-        let (stages, memory) = memory.split_at_mut(4 * BESIDE * c);
-        let (diagonal, memory) = memory.split_at_mut(k);
-        let (factors, memory) = memory.split_at_mut(k);
-        (TangentScratch { shape, solve, quadrature, matrices, tangents, stages, diagonal, factors }, memory)
+        let (solve, memory) = SolveScratch::carve(groups, c, memory)?;
+        let (quadrature, memory) = split(memory, groups)?;
+        let (matrices, memory) = split(memory, 4 * groups * matrices_extent(shape))?;
+        let (tangents, memory) = split(memory, k * c)?;
+        let (stages, memory) = split(memory, 4 * BESIDE * c)?;
+        let ([diagonal, factors], memory) = split_each(memory, k)?;
+        let own = TangentScratch { shape, solve, quadrature, matrices, tangents, stages, diagonal, factors };
+        Ok((own, memory))
     }
 
     /// Groups of a tile.
@@ -77,16 +91,16 @@ impl<'a, V: Lanes> TangentScratch<'a, V> {
         field: &mut impl StageTangent<V>,
         step: (V::Real, [usize; 3]),
         x: &mut [V],
-    ) -> Linearization {
+    ) -> Result<Linearization, Missing> {
         let groups = x.len() / self.shape.coordinates();
         let length = groups * matrices_extent(self.shape);
         let matrices = &mut *self.matrices;
-        let quadrature = &mut self.quadrature[..groups];
+        let quadrature = part_mut(self.quadrature, 0, groups)?;
         quadrature.fill(V::zero());
         rk4::step(step, x, quadrature, &mut self.solve, |s, stage, x, v, div| {
-            field.linearize(stage, x, v, div, &mut matrices[s * length..(s + 1) * length]);
-        });
-        Linearization { groups }
+            field.linearize(stage, x, v, div, part_mut(matrices, s * length, length)?)
+        })?;
+        Ok(Linearization { groups })
     }
 
     /// Takes at most a tile of groups through one step; `log_det` grows by the quadrature of the divergence.
@@ -96,8 +110,8 @@ impl<'a, V: Lanes> TangentScratch<'a, V> {
         step: (V::Real, [usize; 3]),
         x: &mut [V],
         log_det: &mut [V],
-    ) {
-        rk4::step(step, x, log_det, &mut self.solve, |_, stage, x, v, div| field.evaluate(stage, x, v, div));
+    ) -> Result<(), Missing> {
+        rk4::step(step, x, log_det, &mut self.solve, |_, stage, x, v, div| field.evaluate(stage, x, v, div))
     }
 
     /// Makes the basis of U the tangents.
@@ -106,18 +120,18 @@ impl<'a, V: Lanes> TangentScratch<'a, V> {
     }
 
     /// Takes the tangents through the step that was linearised last, as group `g` of its tile has taken it.
-    pub(super) fn advance(&mut self, linear: &Linearization, h: V::Real, g: usize) {
+    pub(super) fn advance(&mut self, linear: &Linearization, h: V::Real, g: usize) -> Result<(), Missing> {
         let extent = matrices_extent(self.shape);
-        let matrices = [0, 1, 2, 3].map(|s| {
-            let at = (s * linear.groups + g) * extent;
-            &self.matrices[at..at + extent]
-        });
+        let mut matrices: [&[V]; 4] = [&[]; 4];
+        for (s, matrices) in matrices.iter_mut().enumerate() {
+            *matrices = part(self.matrices, (s * linear.groups + g) * extent, extent)?;
+        }
         let advance = match self.shape.dimension {
             1 => advance_tangents::<1, 1, V>,
             2 => advance_tangents::<2, 3, V>,
             _ => advance_tangents::<3, 6, V>,
         };
-        advance(V::splat(h), matrices, self.tangents, self.stages);
+        advance(V::splat(h), matrices, self.tangents, self.stages)
     }
 
     /// Turns the tangents into the matrix of their components in the basis of U: column c begins at c N D.
@@ -132,12 +146,17 @@ impl<'a, V: Lanes> TangentScratch<'a, V> {
     }
 
     /// The factored matrix of the step that was linearised last, for group `g`.
-    pub(super) fn factor(&mut self, linear: &Linearization, h: V::Real, g: usize) -> Matrix<'_, V> {
+    pub(super) fn factor(
+        &mut self,
+        linear: &Linearization,
+        h: V::Real,
+        g: usize,
+    ) -> Result<Matrix<'_, V>, Missing> {
         self.seed();
-        self.advance(linear, h, g);
+        self.advance(linear, h, g)?;
         let mut matrix = self.project();
-        matrix.factor();
-        matrix
+        matrix.factor()?;
+        Ok(matrix)
     }
 }
 
@@ -152,20 +171,22 @@ fn advance_tangents<const D: usize, const E: usize, V: Lanes>(
     matrices: [&[V]; 4],
     tangents: &mut [V],
     stages: &mut [V],
-) {
+) -> Result<(), Missing> {
+    let single = stages.len() / (4 * BESIDE);
+    check(single > 0)?;
     V::vectorize(
         #[inline(always)]
         || {
-            let mut blocks = tangents.chunks_exact_mut(stages.len() / 4);
+            let mut blocks = tangents.chunks_exact_mut(BESIDE * single);
             for block in &mut blocks {
-                advance_block::<D, E, BESIDE, V>(h, matrices, block, stages);
+                advance_block::<D, E, BESIDE, V>(h, matrices, block, stages)?;
             }
-            let single = stages.len() / (4 * BESIDE);
             for tangent in blocks.into_remainder().chunks_exact_mut(single) {
-                advance_block::<D, E, 1, V>(h, matrices, tangent, &mut stages[..4 * single]);
+                advance_block::<D, E, 1, V>(h, matrices, tangent, stages)?;
             }
+            Ok(())
         },
-    );
+    )
 }
 
 /// `B` tangents through the four stages, with the operations of [`rk4::solve`] on their trajectory.
@@ -175,67 +196,74 @@ fn advance_block<const D: usize, const E: usize, const B: usize, V: Lanes>(
     [first, second, third, fourth]: [&[V]; 4],
     tangents: &mut [V],
     stages: &mut [V],
-) {
+) -> Result<(), Missing> {
     let c = tangents.len();
     let half = V::constant(0.5) * h;
-    let (stage, rest) = stages.split_at_mut(c);
-    let (k1, rest) = rest.split_at_mut(c);
-    let (middle, last) = rest.split_at_mut(c);
-    multiply::<D, E, B, V>(first, tangents, k1);
+    let ([stage, k1, middle, last], _) = split_each(stages, c)?;
+    multiply::<D, E, B, V>(first, tangents, k1)?;
     for i in 0..c {
         stage[i] = tangents[i] + half * k1[i];
     }
-    multiply::<D, E, B, V>(second, stage, middle);
+    multiply::<D, E, B, V>(second, stage, middle)?;
     for i in 0..c {
         stage[i] = tangents[i] + half * middle[i];
     }
-    multiply::<D, E, B, V>(third, stage, last);
+    multiply::<D, E, B, V>(third, stage, last)?;
     for i in 0..c {
         stage[i] = tangents[i] + h * last[i];
         middle[i] += last[i];
     }
-    multiply::<D, E, B, V>(fourth, stage, last);
+    multiply::<D, E, B, V>(fourth, stage, last)?;
     let sixth = sixth(h);
     for i in 0..c {
         tangents[i] += sixth * ((k1[i] + last[i]) + (middle[i] + middle[i]));
     }
+    Ok(())
 }
 
 /// As [`rk4::solve`] with the exact log-determinant of the discrete map in `log_det` (`[groups]`).
+///
+/// # Errors
+/// Those of [`rk4::solve`].
 pub fn solve<V: Lanes>(
     field: &mut impl StageTangent<V>,
     grid: Grid<'_, V::Real>,
     x: &mut [V],
     log_det: &mut [V],
     scratch: &mut TangentScratch<'_, V>,
-) {
+) -> Result<(), Missing> {
     log_det.fill(V::zero());
-    let tile = scratch.groups();
-    let coordinates = scratch.shape.coordinates();
+    let groups = scratch.groups();
+    let tile = groups * scratch.shape.coordinates();
+    check(groups > 0 && tile > 0 && x.len() == log_det.len() * scratch.shape.coordinates())?;
     for k in 0..grid.steps() {
-        let step = grid.step(k);
-        for (x, log_det) in x.chunks_mut(tile * coordinates).zip(log_det.chunks_mut(tile)) {
-            let linear = scratch.step(field, step, x);
+        let step = grid.step(k)?;
+        for (x, log_det) in x.chunks_mut(tile).zip(log_det.chunks_mut(groups)) {
+            let linear = scratch.step(field, step, x)?;
             for (g, log_det) in log_det.iter_mut().enumerate() {
-                *log_det += scratch.factor(&linear, step.0, g).log_abs_determinant();
+                *log_det += scratch.factor(&linear, step.0, g)?.log_abs_determinant();
             }
         }
     }
+    Ok(())
 }
 
 /// The Jacobian of the discrete map at the start `x` (`[N][D]`) of one group, which becomes the end point: column c
 /// of the result begins at c N D and has the components of the c-th basis vector's image.
+///
+/// # Errors
+/// Those of [`rk4::solve`].
 pub fn jacobian<'s, V: Lanes>(
     field: &mut impl StageTangent<V>,
     grid: Grid<'_, V::Real>,
     x: &mut [V],
     scratch: &'s mut TangentScratch<'_, V>,
-) -> &'s [V] {
+) -> Result<&'s [V], Missing> {
     scratch.seed();
     for k in 0..grid.steps() {
-        let step = grid.step(k);
-        let linear = scratch.step(field, step, x);
-        scratch.advance(&linear, step.0, 0);
+        let step = grid.step(k)?;
+        let linear = scratch.step(field, step, x)?;
+        scratch.advance(&linear, step.0, 0)?;
     }
-    scratch.project().columns
+    Ok(scratch.project().columns)
 }

@@ -22,6 +22,7 @@ mod portable;
 mod real;
 mod rows;
 mod scalar;
+mod slices;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -31,6 +32,9 @@ pub use gather::gather;
 pub use isa::{Isa, Vectorized};
 pub use real::Real;
 pub use rows::Rows;
+#[cfg(feature = "std")]
+pub(crate) use slices::COMPLETE;
+pub(crate) use slices::{at, check, copy, part, part_mut, split, split_each};
 
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 

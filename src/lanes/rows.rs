@@ -9,6 +9,7 @@ use super::{Lanes, Real};
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a, R, const C: usize> {
     rows: &'a [[R; C]],
+    last_row: &'a [R; C],
     low_bits: u32,
     base: u64,
 }
@@ -18,8 +19,9 @@ impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
     ///
     /// `None` without rows, or where `low_bits` is 0 or exceeds the mantissa.
     pub fn new(rows: &'a [[R; C]], first: R, low_bits: u32) -> Option<Self> {
-        let valid = !rows.is_empty() && low_bits > 0 && low_bits <= R::MANTISSA_BITS;
-        valid.then(|| Rows { rows, low_bits, base: first.bits() >> low_bits })
+        let last_row = rows.last()?;
+        let valid = low_bits > 0 && low_bits <= R::MANTISSA_BITS;
+        valid.then(|| Rows { rows, last_row, low_bits, base: first.bits() >> low_bits })
     }
 
     /// Number of the cell in which `z` lies; the last one where `z` lies outside the table or is NaN.
@@ -35,10 +37,10 @@ impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
         R::from_bits(z.bits() & self.mask() | self.half())
     }
 
-    /// The coefficients of row `index`.
+    /// The coefficients of row `index`, or of the last one for any beyond it.
     #[inline(always)]
     pub(super) fn row(&self, index: usize) -> &[R; C] {
-        &self.rows[index]
+        self.rows.get(index).unwrap_or(self.last_row)
     }
 
     /// The highest row number.

@@ -1,9 +1,9 @@
 //! Many chains in the caller's memory, their random numbers, and the rule by which they move.
 
-use crate::error::{Argument, Error, Status};
+use crate::error::{Argument, Error, Missing, Status};
 use crate::field::Shape;
 use crate::flow::check_finite;
-use crate::lanes::{Block, Real};
+use crate::lanes::{Block, Real, copy, part_mut};
 use crate::random::{Normals, Purpose, Stream, step_seed};
 
 /// Chains that make one step together.
@@ -67,16 +67,24 @@ impl<R: Real> Chains<'_, R> {
 
     /// Moves chain `i` to a proposal of energy `u` where `change`, the rise of its cost, is below what the draws allow
     /// (Metropolis et al. 1953) and the energy is finite. Says whether it moved.
-    pub(super) fn accept(&mut self, i: usize, draws: &Draws, change: f64, proposal: &[R], u: R) -> bool {
+    pub(super) fn accept(
+        &mut self,
+        i: usize,
+        draws: &Draws,
+        change: f64,
+        proposal: &[R],
+        u: R,
+    ) -> Result<bool, Missing> {
         let moves = change < draws.chain(i).0 && u.is_finite();
         if moves {
-            self.x[i * proposal.len()..][..proposal.len()].copy_from_slice(proposal);
-            self.u[i] = u;
+            copy(proposal, part_mut(self.x, i * proposal.len(), proposal.len())?)?;
+            *self.u.get_mut(i).ok_or(Missing)? = u;
             if let Some(accepted) = &mut self.accepted {
-                accepted[i] = accepted[i].wrapping_add(1);
+                let accepted = accepted.get_mut(i).ok_or(Missing)?;
+                *accepted = accepted.wrapping_add(1);
             }
         }
-        moves
+        Ok(moves)
     }
 }
 

@@ -4,7 +4,7 @@ use super::chains::{Chains, Draws, energies_of, proposals_extent, take_blocks};
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
 use crate::flow::{Plan, Precision, check_finite};
-use crate::lanes::Block;
+use crate::lanes::{Block, at, part_mut, split};
 use core::ops::Deref;
 
 /// Blocks for proposals, energies and log-densities.
@@ -56,18 +56,19 @@ pub fn independence<R: Precision, S: Deref<Target = [Block]>>(
     let needed = independence_extent(plan, n)?;
     let (work, _) = take_blocks(work, needed)?;
     let (own, work) = take_blocks(work, own_extent::<R>(shape, n)?)?;
-    let (proposals, rest) = Block::reals_mut::<R>(own).split_at_mut(n * shape.coordinates());
-    let (proposed, rest) = rest.split_at_mut(n);
-    let proposed_log_prob = &mut rest[..n];
+    let (proposals, rest) = split(Block::reals_mut::<R>(own), n * shape.coordinates())?;
+    let (proposed, rest) = split(rest, n)?;
+    let proposed_log_prob = part_mut(rest, 0, n)?;
     plan.sample(draws.step_seed(), draws.first, proposals, Some(proposed_log_prob), work)?;
     energies_of(energies, proposals, proposed)?;
     let proposals = proposals.chunks_exact(shape.coordinates());
-    for (i, ((x, &u), &q)) in proposals.zip(&*proposed).zip(&*proposed_log_prob).enumerate() {
+    let proposals = proposals.zip(&*proposed).zip(&*proposed_log_prob).zip(log_prob);
+    for (i, (((x, &u), &q), old)) in proposals.enumerate() {
         let log_weight = |u: R, log_prob: R| -u.to_f64() - log_prob.to_f64();
-        let change = log_weight(chains.u[i], log_prob[i]) - log_weight(u, q);
+        let change = log_weight(at(chains.u, i)?, *old) - log_weight(u, q);
         // A density that overflows is no density: such a draw would never be left.
-        if q.is_finite() && chains.accept(i, &draws, change, x, u) {
-            log_prob[i] = q;
+        if q.is_finite() && chains.accept(i, &draws, change, x, u)? {
+            *old = q;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::chains::{Chains, Draws, energies_of, proposals_extent, take_blocks};
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
-use crate::lanes::{Block, Lanes, Real};
+use crate::lanes::{Block, Lanes, Real, at, part_mut, split};
 use crate::particles::remove_com;
 use crate::potential::Potential;
 use crate::random::Normals;
@@ -85,8 +85,8 @@ pub fn metropolis<R: Real>(
         return Ok(());
     }
     let (work, _) = take_blocks(work, metropolis_extent::<R>(shape, n)?)?;
-    let (proposals, rest) = Block::reals_mut::<R>(work).split_at_mut(n * shape.coordinates());
-    let proposed = &mut rest[..n];
+    let (proposals, rest) = split(Block::reals_mut::<R>(work), n * shape.coordinates())?;
+    let proposed = part_mut(rest, 0, n)?;
     let samples = chains.x.chunks_exact(shape.coordinates());
     for (i, (x, proposal)) in samples.zip(proposals.chunks_exact_mut(shape.coordinates())).enumerate() {
         let (_, mut normals) = draws.chain(i);
@@ -96,8 +96,8 @@ pub fn metropolis<R: Real>(
     }
     energies_of(energies, proposals, proposed)?;
     for (i, (proposal, &u)) in proposals.chunks_exact(shape.coordinates()).zip(&*proposed).enumerate() {
-        let change = u.to_f64() - chains.u[i].to_f64();
-        chains.accept(i, &draws, change, proposal, u);
+        let change = u.to_f64() - at(chains.u, i)?.to_f64();
+        chains.accept(i, &draws, change, proposal, u)?;
     }
     Ok(())
 }

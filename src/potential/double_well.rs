@@ -1,6 +1,6 @@
 //! The pairwise double well of Köhler, Klein, Noé 2020 (appendix B).
 
-use super::Potential;
+use super::{Potential, fits};
 use crate::error::{Argument, Error, Status};
 use crate::field::{Shape, pair_potential};
 use crate::lanes::{Lanes, Real};
@@ -63,6 +63,9 @@ impl<V: Lanes> Potential<V> for DoubleWell<V::Real> {
 impl<R: Real> DoubleWell<R> {
     #[inline(always)]
     fn energy_lanes<V: Lanes<Real = R>>(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V {
+        if !fits(x, &gradient) {
+            return V::constant(f64::NAN);
+        }
         let [a, b, c, d0] = [self.a, self.b, self.c, self.d0].map(V::splat);
         let two_b = b + b;
         let four_c = V::constant(4.0) * c;

@@ -1,6 +1,6 @@
 //! The Lennard-Jones cluster with a harmonic tether to the centre of mass.
 
-use super::Potential;
+use super::{Potential, fits};
 use crate::error::{Argument, Error, Status};
 use crate::field::{Shape, pair_potential};
 use crate::lanes::{Lanes, Real};
@@ -64,6 +64,9 @@ impl<V: Lanes> Potential<V> for LennardJones<V::Real> {
 impl<R: Real> LennardJones<R> {
     #[inline(always)]
     fn energy_lanes<V: Lanes<Real = R>>(&self, shape: Shape, x: &[V], mut gradient: Option<&mut [V]>) -> V {
+        if !fits(x, &gradient) {
+            return V::constant(f64::NAN);
+        }
         let beta = V::constant(1.0) / V::splat(self.tau);
         let depth = V::splat(self.epsilon) * beta;
         let twelve_depth = V::constant(12.0) * depth;
@@ -102,11 +105,12 @@ fn tether<V: Lanes>(shape: Shape, spring: V, x: &[V], mut gradient: Option<&mut 
     let mut square = V::zero();
     for k in 0..shape.dimension {
         let com = mean(shape, x, k);
-        for c in (k..x.len()).step_by(shape.dimension) {
-            let r = x[c] - com;
+        let mut gradients = gradient.as_deref_mut().unwrap_or_default().chunks_exact_mut(shape.dimension);
+        for particle in x.chunks_exact(shape.dimension) {
+            let r = particle[k] - com;
             square += r * r;
-            if let Some(gradient) = gradient.as_deref_mut() {
-                gradient[c] += spring * r;
+            if let Some(gradient) = gradients.next() {
+                gradient[k] += spring * r;
             }
         }
     }

@@ -214,24 +214,24 @@ fn for_each_point<V: Lanes<Real = f64>, F: Fn(usize) -> [f64; 2]>(
     end: f64,
     mut visit: impl FnMut(f64, f64),
 ) {
-    let mut pending = [0.0; 16];
-    let mut filled = 0;
+    // Points wait until there are vectors of them.
+    const MOST: usize = 16;
+    let (mut pending, mut count) = ([0.0; MOST], 0_usize);
     let mut visit_many = |points: &[f64]| {
         for points in points.chunks(V::WIDTH) {
-            let d = V::from_fn(|i| points[i.min(points.len() - 1)]);
+            let d = V::from_fn(|i| points.get(i).or(points.last()).copied().unwrap_or_default());
             let bandwidth = bandwidths(gaussians, d);
-            points.iter().enumerate().for_each(|(i, &d)| visit(d, bandwidth.lane(i)));
+            points.iter().zip(bandwidth.as_slice()).for_each(|(&d, &bandwidth)| visit(d, bandwidth));
         }
     };
     for_each_candidate(gaussians, end, |d| {
-        pending[filled] = d;
-        filled += 1;
-        if filled == pending.len() {
+        pending[count % MOST] = d;
+        count += 1;
+        if count.is_multiple_of(MOST) {
             visit_many(&pending);
-            filled = 0;
         }
     });
-    visit_many(&pending[..filled]);
+    visit_many(&pending[..count % MOST]);
 }
 
 fn for_each_candidate<F: Fn(usize) -> [f64; 2]>(

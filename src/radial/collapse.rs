@@ -49,6 +49,12 @@ pub fn reach<R: Real>(mean: &[R], scale: &[R]) -> R {
 }
 
 impl<R: Real> Kernel<'_, R> {
+    /// W_l, `[M]`, for each l.
+    #[inline(always)]
+    pub(super) fn weights_by_time(&self) -> impl Iterator<Item = &[R]> {
+        self.weights.chunks_exact(self.mean.len().max(1))
+    }
+
     /// Writes `weights[m]` = sum_l R_l(t) W_lm and returns the offset sum_l R_l(t) level_l.
     ///
     /// Each lane may have its own time. `weights` has length M.
@@ -64,9 +70,8 @@ impl<R: Real> Kernel<'_, R> {
         weights.fill(V::zero());
         let mut offset = V::zero();
         let mut total = V::zero();
-        let rows = self.weights.chunks_exact(self.mean.len().max(1));
         let times = self.time_mean.iter().zip(self.time_scale).zip(self.level);
-        for (((&mean, &scale), &level), row) in times.zip(rows) {
+        for (((&mean, &scale), &level), row) in times.zip(self.weights_by_time()) {
             let h = gaussian(t, mean, scale);
             total += h;
             offset += h * V::splat(level);
@@ -84,13 +89,16 @@ impl<R: Real> Kernel<'_, R> {
         offset
     }
 
-    /// sum_l R_l(t) column(l), with the bits of [`Kernel::collapse`].
-    pub(super) fn collapse_column(&self, t: R, column: impl Fn(usize) -> R) -> R {
+    /// sum_l R_l(t) column_l, with the bits of [`Kernel::collapse`].
+    pub(super) fn collapse_column<'a>(&self, t: R, column: impl Iterator<Item = &'a R>) -> R
+    where
+        R: 'a,
+    {
         let (mut sum, mut total) = (R::zero(), R::zero());
-        for (l, (&mean, &scale)) in self.time_mean.iter().zip(self.time_scale).enumerate() {
+        for ((&mean, &scale), &value) in self.time_mean.iter().zip(self.time_scale).zip(column) {
             let h = gaussian(t, mean, scale);
             total += h;
-            sum += h * column(l);
+            sum += h * value;
         }
         match self.basis {
             Basis::Gaussian => sum,

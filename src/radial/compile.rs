@@ -6,7 +6,8 @@
 use super::cells::Cells;
 use super::collapse::{Basis, Kernel};
 use super::exact::LN_2;
-use crate::lanes::{Lanes, Real, exp2_neg, exp2_neg_each};
+use crate::error::Missing;
+use crate::lanes::{Lanes, Real, at, check, copy, exp2_neg, exp2_neg_each, part, part_mut};
 
 /// Cells that are compiled together, whatever the vector width: which Gaussians count is decided a block.
 pub const BLOCK: usize = 8;
@@ -47,13 +48,18 @@ pub const fn scratch_extent(n_time: usize) -> usize {
 ///
 /// `time_values` are R_l at each stage (`[stages][L]`); they weigh the errors. All slices are aligned like
 /// [`crate::lanes::Block`].
+///
+/// # Errors
+/// Where slices are not as long or not so aligned.
 pub fn compile<V: Lanes<Real = f64>, const C: usize>(
     kernel: &Kernel<'_, f64>,
     cells: &Cells,
     time_values: &[f64],
     rows: &mut [f64],
     scratch: &mut [f64],
-) -> Accuracy {
+) -> Result<Accuracy, Missing> {
+    let n_time = kernel.level.len();
+    check(kernel.weights.len() == n_time * kernel.mean.len() && scratch.len() == scratch_extent(n_time))?;
     let chebyshev = Chebyshev::<C>::new();
     let mut accuracy = Extremes::<V>::default();
     for first in (0..cells.rows()).step_by(BLOCK) {
@@ -61,44 +67,73 @@ pub fn compile<V: Lanes<Real = f64>, const C: usize>(
         V::vectorize(
             #[inline(always)]
             || {
-                boundary::<V>(kernel, &block, scratch);
-                let inverse_norm = sum_gaussians::<V, C>(kernel, &block, &chebyshev, first, rows);
-                interpolate::<V, C>(kernel, &block, &chebyshev, &inverse_norm, first, rows, scratch);
-                accuracy.add_stages(kernel.level.len(), time_values, &block, scratch);
+                boundary::<V>(kernel, &block, scratch)?;
+                let inverse_norm = sum_gaussians::<V, C>(kernel, &block, &chebyshev, first, rows)?;
+                interpolate::<V, C>(kernel, &block, &chebyshev, &inverse_norm, first, rows, scratch)?;
+                accuracy.add_stages(n_time, time_values, &block, scratch)
             },
-        );
+        )?;
     }
-    accuracy.finish()
+    Ok(accuracy.finish())
+}
+
+/// What one F_l takes of the rows of all `n_time`.
+#[inline(always)]
+fn stride(rows: &[f64], n_time: usize) -> Result<usize, Missing> {
+    rows.len().checked_div(n_time).filter(|&stride| stride > 0).ok_or(Missing)
+}
+
+/// Doubles as vectors, which memory in [`crate::lanes::Block`]s is aligned for.
+#[inline(always)]
+fn vectors<V: Lanes<Real = f64>>(values: &[f64]) -> Result<&[V], Missing> {
+    bytemuck::try_cast_slice(values).map_err(|_| Missing)
+}
+
+/// As [`vectors`], to change them.
+#[inline(always)]
+fn vectors_mut<V: Lanes<Real = f64>>(values: &mut [f64]) -> Result<&mut [V], Missing> {
+    bytemuck::try_cast_slice_mut(values).map_err(|_| Missing)
 }
 
 /// Writes sum_l values_l rows_l for each stage: `values` is `[stages][L]`, `rows` `[L][rows][C]`, `tables`
 /// `[stages][rows][C]`.
-pub fn combine<V: Lanes<Real = f64>, R: Real>(n_time: usize, values: &[f64], rows: &[f64], tables: &mut [R]) {
+///
+/// # Errors
+/// Where slices are not as long or not aligned like [`crate::lanes::Block`].
+pub fn combine<V: Lanes<Real = f64>, R: Real>(
+    n_time: usize,
+    values: &[f64],
+    rows: &[f64],
+    tables: &mut [R],
+) -> Result<(), Missing> {
     const VECTORS: usize = 4;
-    let length = rows.len() / n_time;
+    let length = stride(rows, n_time)?;
+    check(n_time > 0 && values.len() / n_time == tables.len() / length)?;
     // A run of every row stays in the first cache for all stages.
     for first in (0..length).step_by(VECTORS * V::WIDTH) {
         V::vectorize(
             #[inline(always)]
             || {
-                let run = first..first + VECTORS * V::WIDTH;
                 for (values, table) in values.chunks_exact(n_time).zip(tables.chunks_exact_mut(length)) {
                     let mut sums = [V::zero(); VECTORS];
                     for (&value, row) in values.iter().zip(rows.chunks_exact(length)) {
-                        let row: &[V] = bytemuck::cast_slice(&row[run.clone()]);
+                        let row = vectors::<V>(part(row, first, VECTORS * V::WIDTH)?)?;
                         for (sum, &term) in sums.iter_mut().zip(row) {
                             *sum += V::splat(value) * term;
                         }
                     }
-                    for (target, sum) in table[run.clone()].chunks_exact_mut(V::WIDTH).zip(&sums) {
+                    let run = part_mut(table, first, VECTORS * V::WIDTH)?;
+                    for (target, sum) in run.chunks_exact_mut(V::WIDTH).zip(&sums) {
                         for (target, &sum) in target.iter_mut().zip(sum.as_slice()) {
                             *target = R::from_f64(sum);
                         }
                     }
                 }
+                Ok(())
             },
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// A block's cells, cell by cell; cells beyond the constant one repeat it.
@@ -169,15 +204,18 @@ fn cut(kernel: &Kernel<'_, f64>) -> f64 {
 
 /// Writes F_l and F_l' at the cells' left ends to `scratch` (`[L][4][BLOCK]`, the first two).
 #[inline(always)]
-fn boundary<V: Lanes<Real = f64>>(kernel: &Kernel<'_, f64>, block: &Geometry, scratch: &mut [f64]) {
-    let n_radial = kernel.mean.len();
+fn boundary<V: Lanes<Real = f64>>(
+    kernel: &Kernel<'_, f64>,
+    block: &Geometry,
+    scratch: &mut [f64],
+) -> Result<(), Missing> {
     let factor = V::constant(-2.0 * LN_2);
     let range = [block.start[0], block.start[BLOCK - 1]];
     for part in 0..BLOCK / V::WIDTH {
         let d: V = Geometry::lanes(&block.start, part);
         let (mut norm, mut norm_slope) = (V::zero(), V::zero());
         for sums in scratch.chunks_exact_mut(4 * BLOCK) {
-            let sums: &mut [V] = bytemuck::cast_slice_mut(sums);
+            let sums = vectors_mut::<V>(sums)?;
             sums[part] = V::zero();
             sums[BLOCK / V::WIDTH + part] = V::zero();
         }
@@ -190,9 +228,9 @@ fn boundary<V: Lanes<Real = f64>>(kernel: &Kernel<'_, f64>, block: &Geometry, sc
             let slope = factor * (V::splat(scale) * z * g);
             norm += g;
             norm_slope += slope;
-            for (l, sums) in scratch.chunks_exact_mut(4 * BLOCK).enumerate() {
-                let weight = V::splat(kernel.weights[l * n_radial + m]);
-                let sums: &mut [V] = bytemuck::cast_slice_mut(sums);
+            for (sums, weights) in scratch.chunks_exact_mut(4 * BLOCK).zip(kernel.weights_by_time()) {
+                let weight = V::splat(at(weights, m)?);
+                let sums = vectors_mut::<V>(sums)?;
                 sums[part] += weight * g;
                 sums[BLOCK / V::WIDTH + part] += weight * slope;
             }
@@ -202,13 +240,14 @@ fn boundary<V: Lanes<Real = f64>>(kernel: &Kernel<'_, f64>, block: &Geometry, sc
             if normalized { V::constant(1.0) / (V::splat(kernel.eps) + norm) } else { V::constant(1.0) };
         let norm_slope = if normalized { norm_slope } else { V::zero() };
         for (sums, &level) in scratch.chunks_exact_mut(4 * BLOCK).zip(kernel.level) {
-            let sums: &mut [V] = bytemuck::cast_slice_mut(sums);
+            let sums = vectors_mut::<V>(sums)?;
             let quotient = sums[part] * inverse;
             let slope = &mut sums[BLOCK / V::WIDTH + part];
             *slope = (*slope - quotient * norm_slope) * inverse;
             sums[part] = V::splat(level) + quotient;
         }
     }
+    Ok(())
 }
 
 /// Leaves sum_m W_lm g_m at the nodes in each l's rows of this block, node by node, and returns 1 / norm.
@@ -219,7 +258,7 @@ fn sum_gaussians<V: Lanes<Real = f64>, const C: usize>(
     chebyshev: &Chebyshev<C>,
     first: usize,
     rows: &mut [f64],
-) -> [V; MOST_VECTORS] {
+) -> Result<[V; MOST_VECTORS], Missing> {
     let (parts, vectors) = (BLOCK / V::WIDTH, C * BLOCK / V::WIDTH);
     let mut norm = [V::zero(); MOST_VECTORS];
     let mut d = [V::zero(); MOST_VECTORS];
@@ -230,25 +269,23 @@ fn sum_gaussians<V: Lanes<Real = f64>, const C: usize>(
             d[j * parts + part] = origin + width * V::constant(0.5 + x);
         }
     }
-    let stride = rows.len() / kernel.level.len();
+    let stride = stride(rows, kernel.level.len())?;
     for row in rows.chunks_exact_mut(stride) {
-        row[first * C..(first + BLOCK) * C].fill(0.0);
+        part_mut(row, first * C, BLOCK * C)?.fill(0.0);
     }
-    let mut pending = [0; 4];
-    let mut filled = 0;
+    let (mut pending, mut count) = ([0; 4], 0_usize);
     let range = block.range();
     for (m, (&mean, &scale)) in kernel.mean.iter().zip(kernel.scale).enumerate() {
         if block.counts(range, mean, scale) {
-            pending[filled] = m;
-            filled += 1;
-        }
-        if filled == 4 {
-            add_gaussians::<V, C, 4>(kernel, pending, &d[..vectors], &mut norm, first, rows);
-            filled = 0;
+            pending[count % 4] = m;
+            count += 1;
+            if count.is_multiple_of(4) {
+                add_gaussians::<V, C, 4>(kernel, pending, &d[..vectors], &mut norm, first, rows)?;
+            }
         }
     }
-    for &m in &pending[..filled] {
-        add_gaussians::<V, C, 1>(kernel, [m], &d[..vectors], &mut norm, first, rows);
+    for &m in &pending[..count % 4] {
+        add_gaussians::<V, C, 1>(kernel, [m], &d[..vectors], &mut norm, first, rows)?;
     }
     for norm in &mut norm[..vectors] {
         *norm = match kernel.basis {
@@ -256,7 +293,7 @@ fn sum_gaussians<V: Lanes<Real = f64>, const C: usize>(
             Basis::Normalized => V::constant(1.0) / (V::splat(kernel.eps) + *norm),
         };
     }
-    norm
+    Ok(norm)
 }
 
 /// Adds `G` Gaussians to the norm and to each l's sums; the order of additions is that of one after another.
@@ -268,37 +305,42 @@ fn add_gaussians<V: Lanes<Real = f64>, const C: usize, const G: usize>(
     norm: &mut [V; MOST_VECTORS],
     first: usize,
     rows: &mut [f64],
-) {
+) -> Result<(), Missing> {
     const VECTORS: usize = 4;
-    let (n_radial, stride) = (kernel.mean.len(), rows.len() / kernel.level.len());
-    for (quad, d) in d.as_chunks::<VECTORS>().0.iter().enumerate() {
-        let at = quad * VECTORS;
-        let gaussians = which.map(
+    let stride = stride(rows, kernel.level.len())?;
+    let mut parameters = [[V::zero(); 2]; G];
+    for (parameters, &m) in parameters.iter_mut().zip(&which) {
+        *parameters = [at(kernel.mean, m)?, at(kernel.scale, m)?].map(V::splat);
+    }
+    let quads = d.as_chunks::<VECTORS>().0.iter().zip(norm.as_chunks_mut::<VECTORS>().0);
+    for (quad, (d, norm)) in quads.enumerate() {
+        let gaussians = parameters.map(
             #[inline(always)]
-            |m| {
-                let (mean, scale) = (V::splat(kernel.mean[m]), V::splat(kernel.scale[m]));
+            |[mean, scale]| {
                 let z = d.map(|d| (d - mean) * scale);
                 exp2_neg_each(z.map(|z| z * z))
             },
         );
         for gaussian in &gaussians {
             for v in 0..VECTORS {
-                norm[at + v] += gaussian[v];
+                norm[v] += gaussian[v];
             }
         }
-        for (l, row) in rows.chunks_exact_mut(stride).enumerate() {
-            let sums: &mut [V] = bytemuck::cast_slice_mut(&mut row[first * C..(first + BLOCK) * C]);
-            let sums = &mut sums[at..at + VECTORS];
-            let mut sum: [V; VECTORS] = core::array::from_fn(|v| sums[v]);
+        for (row, weights) in rows.chunks_exact_mut(stride).zip(kernel.weights_by_time()) {
+            let nodes = vectors_mut::<V>(part_mut(row, first * C, BLOCK * C)?)?;
+            let sums = nodes.as_chunks_mut::<VECTORS>().0.get_mut(quad).ok_or(Missing)?;
+            // In registers.
+            let mut sum = *sums;
             for (gaussian, &m) in gaussians.iter().zip(&which) {
-                let weight = V::splat(kernel.weights[l * n_radial + m]);
+                let weight = V::splat(at(weights, m)?);
                 for v in 0..VECTORS {
                     sum[v] += weight * gaussian[v];
                 }
             }
-            sums.copy_from_slice(&sum);
+            *sums = sum;
         }
     }
+    Ok(())
 }
 
 /// Turns each l's sums into polynomials, and F_l, F_l' in `scratch` into errors at the left ends
@@ -312,15 +354,15 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
     first: usize,
     rows: &mut [f64],
     scratch: &mut [f64],
-) {
+) -> Result<(), Missing> {
     let parts = BLOCK / V::WIDTH;
-    let stride = rows.len() / kernel.level.len();
+    let stride = stride(rows, kernel.level.len())?;
     let levels = kernel.level.iter().zip(scratch.chunks_exact_mut(4 * BLOCK));
     for (row, (&level, checks)) in rows.chunks_exact_mut(stride).zip(levels) {
-        let row = &mut row[first * C..(first + BLOCK) * C];
-        let checks: &mut [V] = bytemuck::cast_slice_mut(checks);
+        let row = part_mut(row, first * C, BLOCK * C)?;
+        let checks = vectors_mut::<V>(checks)?;
         let mut values = [V::zero(); MOST_VECTORS];
-        values[..C * parts].copy_from_slice(bytemuck::cast_slice(row));
+        copy(vectors(row)?, &mut values[..C * parts])?;
         for part in 0..parts {
             let f: [V; C] = core::array::from_fn(|j| {
                 V::splat(level) + values[j * parts + part] * inverse_norm[j * parts + part]
@@ -353,6 +395,7 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
             }
         }
     }
+    Ok(())
 }
 
 /// The largest errors and magnitudes so far, lane by lane.
@@ -371,8 +414,15 @@ impl<V: Lanes> Default for Extremes<V> {
 impl<V: Lanes<Real = f64>> Extremes<V> {
     /// Takes in a block's `checks` (`[L][4][BLOCK]`) at every stage.
     #[inline(always)]
-    fn add_stages(&mut self, n_time: usize, time_values: &[f64], block: &Geometry, checks: &[f64]) {
+    fn add_stages(
+        &mut self,
+        n_time: usize,
+        time_values: &[f64],
+        block: &Geometry,
+        checks: &[f64],
+    ) -> Result<(), Missing> {
         let parts = BLOCK / V::WIDTH;
+        check(n_time > 0)?;
         // The L functions of time cannot vary faster than what 2 L points show.
         let stride = (time_values.len() / n_time / (2 * n_time)).max(1);
         for part in 0..parts {
@@ -380,7 +430,7 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
             for values in time_values.chunks_exact(n_time).step_by(stride) {
                 let mut sums = [V::zero(); 4];
                 for (&value, checks) in values.iter().zip(checks.chunks_exact(4 * BLOCK)) {
-                    let checks: &[V] = bytemuck::cast_slice(checks);
+                    let checks = vectors::<V>(checks)?;
                     for (k, sum) in sums.iter_mut().enumerate() {
                         *sum += V::splat(value) * checks[k * parts + part];
                     }
@@ -394,6 +444,7 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
                 }
             }
         }
+        Ok(())
     }
 
     fn finish(self) -> Accuracy {

@@ -48,14 +48,17 @@ pub struct AtTime<'a, R> {
 impl<R: Real> AtTime<'_, R> {
     /// The collapsed offset.
     pub fn offset<V: Lanes<Real = R>>(&self) -> V {
-        V::splat(self.kernel.collapse_column(self.t, |l| self.kernel.level[l]))
+        V::splat(self.kernel.collapse_column(self.t, self.kernel.level.iter()))
     }
 }
 
 impl<R: Real, V: Lanes<Real = R>> Weights<V> for AtTime<'_, R> {
     fn iter(self) -> impl Iterator<Item = V> {
         let m = self.kernel.mean.len();
-        (0..m).map(move |i| V::splat(self.kernel.collapse_column(self.t, |l| self.kernel.weights[l * m + i])))
+        (0..m).map(move |i| {
+            let column = self.kernel.weights.iter().skip(i).step_by(m.max(1));
+            V::splat(self.kernel.collapse_column(self.t, column))
+        })
     }
 }
 
@@ -110,14 +113,6 @@ impl<V: Lanes> Values<V> {
         self.slope = reach.select_less(d, V::zero(), self.slope);
         self.curvature = reach.select_less(d, V::zero(), self.curvature);
         self
-    }
-
-    /// Writes phi, phi', phi'' to element `p` of each output.
-    #[inline(always)]
-    pub(super) fn store(self, p: usize, [phi, slope, curvature]: &mut [&mut [V]; 3]) {
-        phi[p] = self.phi;
-        slope[p] = self.slope;
-        curvature[p] = self.curvature;
     }
 }
 
@@ -188,7 +183,7 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
     }
 
     #[inline(always)]
-    fn evaluate<const ORDER: usize>(&self, d: &[V], write: impl FnMut(usize, Values<V>)) {
+    fn evaluate<const ORDER: usize>(&self, d: &[V], write: impl FnMut(Values<V>)) {
         match self.kernel.basis {
             Basis::Gaussian => {
                 for_each_block(d, &mut Evaluation::<V, W, _, ORDER, false> { radial: self, write });
@@ -200,7 +195,7 @@ impl<'a, V: Lanes, W: Weights<V>> Exact<'a, V, W> {
     }
 }
 
-/// Evaluates blocks up to derivative `ORDER` and hands each distance's values to `write`.
+/// Evaluates blocks up to derivative `ORDER` and hands the distances' values to `write`, one after the other.
 struct Evaluation<'e, 'k, V: Lanes, W, F, const ORDER: usize, const NORMALIZED: bool> {
     radial: &'e Exact<'k, V, W>,
     write: F,
@@ -211,10 +206,10 @@ impl<V, W, F, const ORDER: usize, const NORMALIZED: bool> BlockVisitor<V>
 where
     V: Lanes,
     W: Weights<V>,
-    F: FnMut(usize, Values<V>),
+    F: FnMut(Values<V>),
 {
     #[inline(always)]
-    fn visit<const U: usize>(&mut self, first: usize, d: &[V; U]) {
+    fn visit<const U: usize>(&mut self, _: usize, d: &[V; U]) {
         let reach = V::splat(self.radial.kernel.reach);
         let within = d.map(
             #[inline(always)]
@@ -223,7 +218,7 @@ where
         let sums = self.radial.sums::<U, ORDER, NORMALIZED>(&within, |_, _, _, _| {});
         for u in 0..U {
             let values = self.radial.finish::<U, NORMALIZED>(&sums, u);
-            (self.write)(first + u, values.constant_beyond(reach, d[u]));
+            (self.write)(values.constant_beyond(reach, d[u]));
         }
     }
 }
@@ -234,12 +229,14 @@ impl<V: Lanes, W: Weights<V>> Radial<V> for Exact<'_, V, W> {
         V::vectorize(
             #[inline(always)]
             || {
+                let mut outputs = phi.iter_mut().zip(slope);
                 self.evaluate::<1>(
                     d,
                     #[inline(always)]
-                    |p, values| {
-                        phi[p] = values.phi;
-                        slope[p] = values.slope;
+                    |values| {
+                        if let Some((phi, slope)) = outputs.next() {
+                            (*phi, *slope) = (values.phi, values.slope);
+                        }
                     },
                 );
             },
@@ -251,10 +248,15 @@ impl<V: Lanes, W: Weights<V>> Radial<V> for Exact<'_, V, W> {
         V::vectorize(
             #[inline(always)]
             || {
+                let mut outputs = phi.iter_mut().zip(slope).zip(curvature);
                 self.evaluate::<2>(
                     d,
                     #[inline(always)]
-                    |p, values| values.store(p, &mut [phi, slope, curvature]),
+                    |values| {
+                        if let Some(((phi, slope), curvature)) = outputs.next() {
+                            (*phi, *slope, *curvature) = (values.phi, values.slope, values.curvature);
+                        }
+                    },
                 );
             },
         );

@@ -142,7 +142,10 @@ where
             let phi_bar = self.bars[0][first + u];
             let slope_bar = reach.select_less(d[u], V::zero(), self.bars[1][first + u]);
             *self.gradient.offset += phi_bar;
-            values.constant_beyond(reach, d[u]).store(first + u, &mut self.outputs);
+            let [phi, slope, curvature] = &mut self.outputs;
+            let written = values.constant_beyond(reach, d[u]);
+            (phi[first + u], slope[first + u], curvature[first + u]) =
+                (written.phi, written.slope, written.curvature);
             sums_bar[u] = sums_transpose::<V, NORMALIZED>(&values, phi_bar, slope_bar);
         }
         self.radial.scatter::<U, NORMALIZED>(&within, &sums_bar, self.gaussians, self.gradient);

@@ -4,7 +4,7 @@ use super::error::{Error, check_each};
 use crate::error;
 use crate::field::Shape;
 use crate::flow::{Block, Plan, Precision};
-use crate::lanes::{Lanes, Real, gather};
+use crate::lanes::{COMPLETE, Lanes, Real, gather};
 use crate::potential::Potential;
 use core::ops::Deref;
 
@@ -56,7 +56,7 @@ pub fn energies(
     let mut energies = Vec::with_capacity(samples.len() / coordinates);
     for group in samples.chunks(V::WIDTH * coordinates) {
         let count = group.len() / coordinates;
-        gather(group, |i| i.min(count - 1), &mut x);
+        gather(group, |i| i.min(count - 1), &mut x).expect(COMPLETE);
         energies.extend_from_slice(&potential.energy(shape, &x, None).as_slice()[..count]);
     }
     Ok(energies)

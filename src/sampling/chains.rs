@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::field::Shape;
-use crate::lanes::{Lanes, Real, gather};
+use crate::lanes::{COMPLETE, Lanes, Real, gather};
 use crate::mcmc::metropolis_step;
 use crate::parallel::map_indexed;
 use crate::particles::remove_com;
@@ -190,7 +190,7 @@ impl<R: Real, P: Potential<R::Lanes> + ?Sized> Run<'_, R, P> {
         }
         let chain = |lane: usize| lane.min(count - 1);
         let mut x = vec![R::Lanes::zero(); coordinates];
-        gather(&starts, chain, &mut x);
+        gather(&starts, chain, &mut x).expect(COMPLETE);
         let energy = self.potential.energy(self.shape, &x, None);
         for lane in 0..count {
             let energy = energy.lane(lane);

@@ -18,10 +18,10 @@ use super::minibatch::{Bars, Minibatch, from_lanes, in_samples, to_lanes};
 use super::parameters::{Group, Parameters};
 use super::piece::end_point;
 use super::pull_back::CollapseTranspose;
-use crate::error::{Argument, Error, Status};
+use crate::error::{Argument, Error, Missing, Status};
 use crate::flow::{Block, Config, Integrator, Plan};
-use crate::integrate::NotConverged;
 use crate::integrate::dopri5::{self, Control, TimeField};
+use crate::integrate::{NotConverged, Stopped};
 use crate::lanes::{Lanes, Real};
 use serde::{Deserialize, Serialize};
 
@@ -109,8 +109,13 @@ struct Running {
     sign: f64,
 }
 
-fn not_converged(failure: NotConverged<f64>) -> Error {
-    Error::new(Status::Convergence, Argument::MaxSteps, failure.time)
+fn stopped(failure: Stopped<f64>) -> Error {
+    match failure {
+        Stopped::NotConverged(NotConverged { time, .. }) => {
+            Error::new(Status::Convergence, Argument::MaxSteps, time)
+        }
+        Stopped::Missing(missing) => missing.into(),
+    }
 }
 
 /// Where the samples arrive.
@@ -134,13 +139,14 @@ struct There<'p> {
 }
 
 impl TimeField<f64> for There<'_> {
-    fn evaluate(&mut self, t: f64, y: &[f64], dy: &mut [f64]) {
+    fn evaluate(&mut self, t: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Missing> {
         self.evaluations += 1;
         let (v, rest) = dy.split_at_mut(self.coordinates);
         let (energy, div) = rest.split_last_mut().expect("a state ends with the kinetic energy");
         self.minibatch.evaluate(t, &y[..self.coordinates], v, div);
         let square: f64 = v.iter().map(|v| v * v).sum();
         *energy = self.running.sign * self.running.kinetic * square;
+        Ok(())
     }
 }
 
@@ -162,7 +168,7 @@ impl Trajectory {
         let mut field = There { minibatch, running, coordinates, evaluations: 0 };
         let parts = [coordinates, count, 1];
         dopri5::solve_in_parts(&mut field, span, &mut state, &parts, control, &mut scratch)
-            .map_err(not_converged)?;
+            .map_err(stopped)?;
         let penalty = state[coordinates + count];
         let log_det = state[coordinates..coordinates + count].to_vec();
         state.truncate(coordinates);
@@ -233,7 +239,7 @@ impl End {
         };
         let parts = [coordinates, coordinates, parameters.coordinates().len()];
         dopri5::solve_in_parts(&mut field, [end, start], &mut state, &parts, control, &mut scratch)
-            .map_err(not_converged)?;
+            .map_err(stopped)?;
         Ok((state.split_off(2 * coordinates), field.evaluations))
     }
 }
@@ -252,7 +258,7 @@ struct Back<'p> {
 }
 
 impl TimeField<f64> for Back<'_> {
-    fn evaluate(&mut self, t: f64, y: &[f64], dy: &mut [f64]) {
+    fn evaluate(&mut self, t: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Missing> {
         self.evaluations += 1;
         let (x, rest) = y.split_at(self.coordinates);
         let bars = Bars {
@@ -269,5 +275,6 @@ impl TimeField<f64> for Back<'_> {
         self.collapse.pull_back(t, collapsed.offset, &collapsed.weights, &mut self.gradient);
         adjoint.iter_mut().for_each(|rate| *rate = -*rate);
         gradient.iter_mut().zip(self.gradient.coordinates()).for_each(|(rate, share)| *rate = -share);
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::field::{Shape, add_forces, distances};
 use crate::flow::Block;
-use crate::lanes::{Lanes, Vectorized, gather};
+use crate::lanes::{COMPLETE, Lanes, Vectorized, gather};
 use crate::radial::{Kernel, radial_functions};
 
 /// Rows of features that the inner product takes at a time, so that products and operands stay in registers.
@@ -101,8 +101,8 @@ impl AddPairs<'_> {
         let groups = memory.x.chunks_exact_mut(coordinates).zip(memory.end.chunks_exact_mut(coordinates));
         for (g, ((x, end), target)) in groups.zip(target.chunks_exact_mut(coordinates)).enumerate() {
             let first = first + g * V::WIDTH;
-            gather(self.z, |lane| (first + lane).min(n - 1), x);
-            gather(self.x, |lane| (first + lane).min(n - 1), end);
+            gather(self.z, |lane| (first + lane).min(n - 1), x).expect(COMPLETE);
+            gather(self.x, |lane| (first + lane).min(n - 1), end).expect(COMPLETE);
             let weight = V::from_fn(|lane| if first + lane < n { 1.0 } else { 0.0 });
             for ((x, &end), target) in x.iter_mut().zip(&*end).zip(target) {
                 *target = weight * (end - *x);

@@ -1,9 +1,10 @@
 //! The field of a plan's fixed grid with a memory for its parameters' cotangents.
 
+use crate::error::Missing;
 use crate::field::{self, Addend, JacobianNorm, PairScratch};
 use crate::flow::{Block, Plan, Precision, StageRadial};
 use crate::integrate::rk4::{StageField, StageTranspose};
-use crate::lanes::Lanes;
+use crate::lanes::{COMPLETE, Lanes};
 use crate::radial::{RadialGradient, TRANSPOSE_SCRATCH_PER_GAUSSIAN, padded_rows};
 
 /// Cotangents of the collapsed parameters, lane by lane.
@@ -35,7 +36,7 @@ impl<V: Lanes<Real: Precision>> Sink<V> {
             let reals = stages * padded_rows(&cells) * cells.degree.coefficients();
             return Sink::Tables(vec![Block::default(); Block::count::<V::Real>(reals)]);
         }
-        let n_radial = plan.kernel().mean.len();
+        let n_radial = plan.kernel().expect(COMPLETE).mean.len();
         let zeros = |n: usize| vec![V::zero(); n];
         Sink::Collapsed(StageGradient {
             offsets: zeros(stages),
@@ -75,15 +76,22 @@ pub const fn gaussian_extent(n_radial: usize) -> usize {
 }
 
 impl<R: Precision, V: Lanes<Real = R>> StageField<V> for TrainField<'_, R, V> {
-    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) {
-        let radial = self.plan.stage_radial::<V>(stage);
-        field::velocity_divergence(self.plan.shape(), &radial, x, v, div, &mut self.pairs);
+    fn evaluate(&mut self, stage: usize, x: &[V], v: &mut [V], div: &mut [V]) -> Result<(), Missing> {
+        let radial = self.plan.stage_radial::<V>(stage)?;
+        field::velocity_divergence(self.plan.shape(), &radial, x, v, div, &mut self.pairs)
     }
 }
 
 impl<R: Precision, V: Lanes<Real = R>> StageTranspose<V> for TrainField<'_, R, V> {
-    fn transpose(&mut self, stage: usize, x: &[V], v_bar: &[V], div_bar: &[V], x_bar: &mut [V]) {
-        self.transpose_with(&mut (), stage, [x, v_bar], div_bar, x_bar);
+    fn transpose(
+        &mut self,
+        stage: usize,
+        x: &[V],
+        v_bar: &[V],
+        div_bar: &[V],
+        x_bar: &mut [V],
+    ) -> Result<(), Missing> {
+        self.transpose_with(&mut (), stage, [x, v_bar], div_bar, x_bar)
     }
 
     fn transpose_with_cost(
@@ -93,15 +101,16 @@ impl<R: Precision, V: Lanes<Real = R>> StageTranspose<V> for TrainField<'_, R, V
         v_bar: &[V],
         div_bar: &[V],
         x_bar: &mut [V],
-    ) {
+    ) -> Result<(), Missing> {
         let Some(JacobianPenalty { weights, values, scratch }) = self.jacobian.take() else {
             return self.transpose(stage, x, v_bar, div_bar, x_bar);
         };
-        let radial = self.plan.stage_radial::<V>(stage);
+        let radial = self.plan.stage_radial::<V>(stage)?;
         let mut norm = JacobianNorm { radial, weights: (weights, share), values, scratch };
-        self.transpose_with(&mut norm, stage, [x, v_bar], div_bar, x_bar);
+        self.transpose_with(&mut norm, stage, [x, v_bar], div_bar, x_bar)?;
         let JacobianNorm { values, scratch, .. } = norm;
         self.jacobian = Some(JacobianPenalty { weights, values, scratch });
+        Ok(())
     }
 }
 
@@ -113,13 +122,13 @@ impl<R: Precision, V: Lanes<Real = R>> TrainField<'_, R, V> {
         inputs: [&[V]; 2],
         div_bar: &[V],
         x_bar: &mut [V],
-    ) {
-        let (shape, radial) = (self.plan.shape(), self.plan.stage_radial::<V>(stage));
+    ) -> Result<(), Missing> {
+        let (shape, radial) = (self.plan.shape(), self.plan.stage_radial::<V>(stage)?);
         let (sink, gaussians) = (&mut *self.sink, &mut *self.gaussians);
         let pairs = &mut self.pairs;
         field::transpose_with(shape, inputs, div_bar, x_bar, pairs, addend, |d, bars, outputs| {
             transpose_radial(&radial, stage, d, bars, outputs, sink, gaussians);
-        });
+        })
     }
 }
 

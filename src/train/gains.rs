@@ -2,7 +2,7 @@
 
 use super::alignment::{EXACT_PARTICLES, nuclear_norm, permutations};
 use crate::field::Shape;
-use crate::lanes::{Isa, Lanes, Vectorized, gather};
+use crate::lanes::{COMPLETE, Isa, Lanes, Vectorized, gather};
 
 /// For datum i and draw j (`[n][N][D]` each) the largest x_i . P z_j R over permutations P and orthogonal R,
 /// `[n][n]`: as |x - P z R|^2 = |x|^2 + |z|^2 - 2 x . P z R, the assignment with the greatest sum is the nearest one.
@@ -55,7 +55,7 @@ impl<const D: usize> Vectorized<f64> for Enumerated<'_, D> {
         let mut gains = vec![0.0; n * n];
         let (mut x, mut products) = (vec![V::zero(); coordinates], Vec::new());
         for first in (0..n).step_by(V::WIDTH) {
-            gather(self.x, |lane| (first + lane).min(n - 1), &mut x);
+            gather(self.x, |lane| (first + lane).min(n - 1), &mut x).expect(COMPLETE);
             for (j, z) in self.z.chunks_exact(coordinates).enumerate() {
                 let gain = V::vectorize(
                     #[inline(always)]

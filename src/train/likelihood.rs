@@ -38,7 +38,8 @@ pub(super) const CONVERGED: Config = Config::dopri5(1e-6, 1e-7);
 /// Those of [`Plan::log_prob`]; [`crate::error::Status::Convergence`] where the field is too stiff to converge.
 pub fn likelihood(parameters: &Parameters, samples: &[f64], steps: usize) -> Result<Likelihood, Error> {
     let (grid, converged) = parameters.with_model(|model| {
-        Ok((log_probs(model, &Config::rk4(steps), samples)?, log_probs(model, &CONVERGED, samples)?))
+        let grid = log_probs(model, &Config::rk4(steps), samples)?;
+        Ok::<_, Error>((grid, log_probs(model, &CONVERGED, samples)?))
     })?;
     let n = converged.len() as f64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / n;

@@ -4,7 +4,7 @@ use super::field::gaussian_extent;
 use super::piece::{SAMPLES, sum_lanes};
 use crate::field::{self, PairScratch, Shape};
 use crate::flow::{Block, Plan};
-use crate::lanes::{Isa, Lanes, Vectorized, gather};
+use crate::lanes::{COMPLETE, Isa, Lanes, Vectorized, gather};
 use crate::parallel::map_each;
 use crate::radial::{Exact, Kernel, RadialGradient, Shared};
 
@@ -50,15 +50,15 @@ pub struct CollapsedBars {
 impl<'p> Minibatch<'p> {
     /// For `samples` samples.
     pub fn new(plan: &'p Plan<f64, Vec<Block>>, samples: usize) -> Self {
-        let m = plan.kernel().mean.len();
+        let m = plan.kernel().expect(COMPLETE).mean.len();
         Minibatch { plan, weights: vec![0.0; m], memory: vec![Vec::new(); samples.div_ceil(SAMPLES)] }
     }
 
     /// Writes the velocities at `x` (both `[n][N][D]`) and their divergences (`[n]`) at time `t`.
     pub fn evaluate(&mut self, t: f64, x: &[f64], v: &mut [f64], div: &mut [f64]) {
         let length = SAMPLES * self.plan.shape().coordinates();
-        let offset = self.plan.kernel().collapse(t, &mut self.weights);
-        let (kernel, weights) = (self.plan.kernel(), &self.weights[..]);
+        let offset = self.plan.kernel().expect(COMPLETE).collapse(t, &mut self.weights);
+        let (kernel, weights) = (self.plan.kernel().expect(COMPLETE), &self.weights[..]);
         let radial = Collapsed { shape: self.plan.shape(), kernel, offset, weights };
         let outputs = v.chunks_mut(length).zip(div.chunks_mut(SAMPLES));
         let mut pieces: Vec<_> = x.chunks(length).zip(outputs).zip(&mut self.memory).collect();
@@ -78,8 +78,8 @@ impl<'p> Minibatch<'p> {
         x_bar: &mut [f64],
     ) -> CollapsedBars {
         let length = SAMPLES * self.plan.shape().coordinates();
-        let offset = self.plan.kernel().collapse(t, &mut self.weights);
-        let (kernel, weights) = (self.plan.kernel(), &self.weights[..]);
+        let offset = self.plan.kernel().expect(COMPLETE).collapse(t, &mut self.weights);
+        let (kernel, weights) = (self.plan.kernel().expect(COMPLETE), &self.weights[..]);
         let radial = Collapsed { shape: self.plan.shape(), kernel, offset, weights };
         let inputs = x.chunks(length).zip(bars.velocity.chunks(length));
         let outputs = v.chunks_mut(length).zip(x_bar.chunks_mut(length));
@@ -113,7 +113,7 @@ impl Collapsed<'_> {
 pub fn to_lanes<V: Lanes<Real = f64>>(samples: &[f64], coordinates: usize, lanes: &mut [V]) {
     let last = (samples.len() / coordinates).saturating_sub(1);
     for (g, lanes) in lanes.chunks_exact_mut(coordinates).enumerate() {
-        gather(samples, |i| (g * V::WIDTH + i).min(last), lanes);
+        gather(samples, |i| (g * V::WIDTH + i).min(last), lanes).expect(COMPLETE);
     }
 }
 
@@ -158,9 +158,9 @@ impl Vectorized<f64> for Evaluation<'_> {
         let (x, memory) = memory.split_at_mut(n);
         let (v, memory) = memory.split_at_mut(n);
         let (div, memory) = memory.split_at_mut(groups);
-        let (mut pairs, _) = PairScratch::carve(shape, groups, memory);
+        let (mut pairs, _) = PairScratch::carve(shape, groups, memory).expect(COMPLETE);
         to_lanes(self.x, coordinates, x);
-        field::velocity_divergence(shape, &self.radial.lanes::<V>(), x, v, div, &mut pairs);
+        field::velocity_divergence(shape, &self.radial.lanes::<V>(), x, v, div, &mut pairs).expect(COMPLETE);
         from_lanes(v, coordinates, self.v);
         from_lanes(div, 1, self.div);
     }
@@ -192,12 +192,12 @@ impl Vectorized<f64> for Transposition<'_> {
         let (v_bar, memory) = memory.split_at_mut(n);
         let (x_bar, memory) = memory.split_at_mut(n);
         let (div, memory) = memory.split_at_mut(groups);
-        let (mut pairs, memory) = PairScratch::carve(shape, groups, memory);
+        let (mut pairs, memory) = PairScratch::carve(shape, groups, memory).expect(COMPLETE);
         let (gaussians, memory) = memory.split_at_mut(gaussian_extent(m));
         let sums = &mut memory[..1 + 3 * m];
         let radial = self.radial.lanes::<V>();
         to_lanes(self.x, coordinates, x);
-        field::velocity_divergence(shape, &radial, x, v, div, &mut pairs);
+        field::velocity_divergence(shape, &radial, x, v, div, &mut pairs).expect(COMPLETE);
         from_lanes(v, coordinates, self.v);
         to_lanes(self.bars.velocity, coordinates, v_bar);
         for (c, (bar, &v)) in v_bar.iter_mut().zip(&*v).enumerate() {
@@ -231,5 +231,6 @@ fn transpose<V: Lanes<Real = f64>>(
     let mut gradient = RadialGradient { offset: &mut offset[0], weights, mean, log_gamma };
     field::transpose(shape, x, v_bar, div_bar, x_bar, pairs, |d, bars, outputs| {
         radial.value_slope_curvature_transpose(d, bars, outputs, &mut gradient, gaussians);
-    });
+    })
+    .expect(COMPLETE);
 }

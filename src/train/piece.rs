@@ -7,7 +7,7 @@ use crate::flow::{Block, Plan, Precision};
 use crate::integrate::rk4::{
     self, AdjointScratch, Cotangents, Direction, Penalty, PenaltyValue, Stages, Tape,
 };
-use crate::lanes::{Lanes, Real, Vectorized, gather};
+use crate::lanes::{COMPLETE, Lanes, Real, Vectorized, gather};
 use crate::particles::{prior_gradient, prior_log_prob};
 
 /// Samples of a piece: part of the order of additions, so not a tunable.
@@ -47,7 +47,7 @@ impl<R: Precision> Vectorized<R> for Piece<'_, R> {
     fn run<V: Lanes<Real = R>>(self) -> PieceResult {
         let groups = self.batch.indices.len().div_ceil(V::WIDTH);
         let mut memory = Memory::<V>::new(self.plan, groups, self.penalties.jacobian > 0.0);
-        let stages = 2 * self.plan.grid(Direction::Forward).steps() + 1;
+        let stages = 2 * self.plan.grid(Direction::Forward).expect(COMPLETE).steps() + 1;
         let mut sink = Sink::<V>::zeros(self.plan, stages);
         let [objective, penalty, step_error] = self.integrate(&mut memory, &mut sink);
         let gradient = match sink {
@@ -80,7 +80,7 @@ struct Memory<V> {
 
 impl<V: Lanes<Real: Precision>> Memory<V> {
     fn new(plan: &Plan<V::Real, Vec<Block>>, groups: usize, jacobian: bool) -> Self {
-        let (shape, steps) = (plan.shape(), plan.grid(Direction::Forward).steps());
+        let (shape, steps) = (plan.shape(), plan.grid(Direction::Forward).expect(COMPLETE).steps());
         let coordinates = shape.coordinates();
         let zeros = |n: usize| vec![V::zero(); n];
         let norm = [groups, groups, norm_extent::<V>(shape, groups)];
@@ -93,7 +93,7 @@ impl<V: Lanes<Real: Precision>> Memory<V> {
             penalty: vec![PenaltyValue { weighted: V::zero(), step_error: V::zero() }; groups],
             jacobian: norm.map(|n| zeros(if jacobian { n } else { 0 })),
             pairs: zeros(PairScratch::<V>::extent(shape, groups)),
-            gaussians: zeros(gaussian_extent(plan.kernel().mean.len())),
+            gaussians: zeros(gaussian_extent(plan.kernel().expect(COMPLETE).mean.len())),
             integrator: zeros(AdjointScratch::<V>::extent(groups, coordinates)),
         }
     }
@@ -109,12 +109,13 @@ impl<R: Precision> Piece<'_, R> {
             Objective::MaximumLikelihood => Direction::Backward,
             Objective::ReverseKl(..) => Direction::Forward,
         };
-        let grid = self.plan.grid(direction);
-        let (pairs, _) = PairScratch::carve(shape, groups, &mut memory.pairs);
+        let grid = self.plan.grid(direction).expect(COMPLETE);
+        let (pairs, _) = PairScratch::carve(shape, groups, &mut memory.pairs).expect(COMPLETE);
         let gaussians = &mut memory.gaussians;
         let mut field = TrainField { plan: self.plan, pairs, gaussians, sink, jacobian: None };
         self.load(&mut memory.x, coordinates);
-        rk4::solve_taped(&mut field, grid, &mut memory.x, &mut memory.log_det, &mut memory.tape);
+        rk4::solve_taped(&mut field, grid, &mut memory.x, &mut memory.log_det, &mut memory.tape)
+            .expect(COMPLETE);
         let weights: Vec<V> = (0..groups).map(|g| self.lanes(g, |i| self.weights[i])).collect();
         let objective =
             end_point(self.objective, shape, &memory.x, &memory.log_det, &weights, &mut memory.x_bar);
@@ -127,11 +128,13 @@ impl<R: Precision> Piece<'_, R> {
             memory.log_det_bar.fill(V::zero());
             self.add_score(&memory.x, &weights, &mut memory.x_bar);
         }
-        let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, &mut memory.integrator);
+        let (mut scratch, _) =
+            AdjointScratch::carve(groups, coordinates, &mut memory.integrator).expect(COMPLETE);
         let bar = Cotangents { x: &mut memory.x_bar, log_det: &memory.log_det_bar };
         let penalties = Some(rk4::Penalties { weights: &penalties, values: &mut memory.penalty });
         field.jacobian = self.jacobian_penalty(&shares, &mut memory.jacobian);
-        rk4::adjoint(&mut field, grid, Tape::Stages(&mut memory.tape), bar, penalties, &mut scratch);
+        rk4::adjoint(&mut field, grid, Tape::Stages(&mut memory.tape), bar, penalties, &mut scratch)
+            .expect(COMPLETE);
         let weighted = memory.penalty.iter().map(|value| value.weighted);
         let penalty = weighted.chain(memory.jacobian[1].iter().copied()).map(sum_lanes).sum();
         let errors = memory.penalty.iter().zip(&shares).map(|(value, &share)| share * value.step_error);
@@ -142,7 +145,8 @@ impl<R: Precision> Piece<'_, R> {
     fn load<V: Lanes<Real = R>>(&self, x: &mut [V], coordinates: usize) {
         let indices = self.batch.indices;
         for (g, x) in x.chunks_exact_mut(coordinates).enumerate() {
-            gather(self.batch.samples, |i| indices[(g * V::WIDTH + i).min(indices.len() - 1)], x);
+            let index = |i: usize| indices[(g * V::WIDTH + i).min(indices.len() - 1)];
+            gather(self.batch.samples, index, x).expect("indices of samples");
         }
     }
 

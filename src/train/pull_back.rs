@@ -4,7 +4,7 @@ use super::parameters::{Group, Parameters};
 use super::piece::{PieceGradient, PieceResult, sum_lanes};
 use super::precision::Trainable;
 use crate::flow::{Block, Compiled, Plan, Precision};
-use crate::lanes::{Isa, Lanes, Real, Vectorized};
+use crate::lanes::{COMPLETE, Isa, Lanes, Real, Vectorized};
 use crate::radial::{
     Degree, Kernel, KernelGradient, SQRT_LOG2_E, combine_transpose, compile_transpose, time_functions,
     time_transpose,
@@ -73,7 +73,7 @@ impl TotalGradient {
         if plan.cells().is_some() {
             return TotalGradient::Tables(Vec::new());
         }
-        let (m, stages) = (plan.kernel().mean.len(), plan.stages());
+        let (m, stages) = (plan.kernel().expect(COMPLETE).mean.len(), plan.stages());
         TotalGradient::Collapsed([stages, stages * m, m, m].map(|n| vec![0.0; n]))
     }
 }
@@ -91,7 +91,7 @@ fn pull_back_tables<R: Trainable>(
     parts: &[&[R]],
     gradient: &mut Parameters,
 ) {
-    let Some(compiled) = plan.compiled() else { return };
+    let Some(compiled) = plan.compiled().expect(COMPLETE) else { return };
     let (m, l) = (parameters.n_radial(), parameters.n_time());
     let mut rows_bar = vec![Block::default(); Block::count::<f64>(compiled.rows.len())];
     let mut values_bar = vec![0.0; compiled.time_values.len()];

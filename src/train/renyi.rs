@@ -7,7 +7,7 @@ use super::precision::Trainable;
 use crate::error::Error;
 use crate::field::Shape;
 use crate::flow::{Block, Plan};
-use crate::lanes::{Lanes, gather};
+use crate::lanes::{COMPLETE, Lanes, gather};
 use crate::potential::Potential;
 use serde::{Deserialize, Serialize};
 
@@ -97,7 +97,7 @@ pub fn energies<R: Trainable>(potential: &dyn Potential<R::Lanes>, shape: Shape,
     let mut energies = Vec::with_capacity(samples.len() / each);
     for group in samples.chunks(R::Lanes::WIDTH * each) {
         let count = group.len() / each;
-        gather(group, |i| i.min(count - 1), &mut x);
+        gather(group, |i| i.min(count - 1), &mut x).expect(COMPLETE);
         let u = potential.energy(shape, &x, None);
         energies.extend((0..count).map(|lane| u.lane(lane).to_f64()));
     }

@@ -1,0 +1,59 @@
+//! Parts of slices that are there by construction, or else [`Missing`] where indexing would panic: nothing may stop the
+//! program of a C caller, and no number may be made of less than all of its terms.
+
+use crate::error::Missing;
+
+/// What the layers with `std`, which may panic, expect instead of [`Missing`].
+#[cfg(feature = "std")]
+pub const COMPLETE: &str = "memory is complete by construction";
+
+/// The `length` elements from number `start` on.
+#[inline(always)]
+pub fn part<T>(values: &[T], start: usize, length: usize) -> Result<&[T], Missing> {
+    values.get(start..).and_then(|behind| behind.get(..length)).ok_or(Missing)
+}
+
+/// As [`part`], to change it.
+#[inline(always)]
+pub fn part_mut<T>(values: &mut [T], start: usize, length: usize) -> Result<&mut [T], Missing> {
+    values.get_mut(start..).and_then(|behind| behind.get_mut(..length)).ok_or(Missing)
+}
+
+/// Element `i`.
+#[inline(always)]
+pub fn at<T: Copy>(values: &[T], i: usize) -> Result<T, Missing> {
+    values.get(i).copied().ok_or(Missing)
+}
+
+/// The first `length` elements, and the rest.
+#[inline(always)]
+pub fn split<T>(values: &mut [T], length: usize) -> Result<(&mut [T], &mut [T]), Missing> {
+    values.split_at_mut_checked(length).ok_or(Missing)
+}
+
+/// `K` parts of `length` elements each from the front, and the rest.
+#[inline(always)]
+pub fn split_each<T, const K: usize>(
+    mut values: &mut [T],
+    length: usize,
+) -> Result<([&mut [T]; K], &mut [T]), Missing> {
+    let mut parts: [&mut [T]; K] = core::array::from_fn(|_| Default::default());
+    for part in &mut parts {
+        (*part, values) = split(values, length)?;
+    }
+    Ok((parts, values))
+}
+
+/// Copies `from` to `to`, which is as long.
+#[inline(always)]
+pub fn copy<T: Copy>(from: &[T], to: &mut [T]) -> Result<(), Missing> {
+    check(from.len() == to.len())?;
+    to.copy_from_slice(from);
+    Ok(())
+}
+
+/// That lengths fit together, for the loops behind it: they need not check any index, and none ends too early.
+#[inline(always)]
+pub fn check(fits: bool) -> Result<(), Missing> {
+    if fits { Ok(()) } else { Err(Missing) }
+}
