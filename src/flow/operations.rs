@@ -77,6 +77,8 @@ pub enum Operation<'a, R> {
     Map { direction: Direction, from: &'a [R] },
     /// The log-density, and its gradient where that is wanted.
     LogProb { x: &'a [R], gradient: bool },
+    /// The gradient in z of x_bar . F(z) + log_det_bar log|det dF/dz|.
+    Pull { z: &'a [R], x_bar: &'a [R], log_det_bar: &'a [R] },
     /// Samples `first`, ... of a seed with their log-density.
     Draw { seed: u64, first: u64 },
     /// Velocity and divergence at one time.
@@ -100,6 +102,13 @@ impl<R: Precision> Operation<'_, R> {
             Operation::LogProb { x, gradient } => {
                 chunk.load(x, parts.x, coordinates);
                 if gradient { plan.score(parts) } else { plan.pull_back(parts) }
+            }
+            Operation::Pull { z, x_bar, log_det_bar } => {
+                chunk.load(z, parts.x, coordinates);
+                plan.transpose(parts, |at_x, at_log_det| {
+                    chunk.load(x_bar, at_x, coordinates);
+                    chunk.load(log_det_bar, at_log_det, 1);
+                })
             }
             Operation::Draw { seed, first } => {
                 chunk.draw(plan.shape, seed, first, parts.x);
