@@ -146,6 +146,30 @@ impl<R: Precision> Operation<R> for LogProb<'_, R> {
     }
 }
 
+/// The gradient in z of x_bar . F(z) + log_det_bar log|det dF/dz|.
+#[derive(Clone, Copy)]
+pub struct Pull<'a, R> {
+    pub z: &'a [R],
+    pub x_bar: &'a [R],
+    pub log_det_bar: &'a [R],
+}
+
+impl<R: Precision> Operation<R> for Pull<'_, R> {
+    fn compute<V: Lanes<Real = R>>(
+        self,
+        plan: &Plan<R, &[Block]>,
+        chunk: Chunk,
+        parts: &mut WorkspaceParts<'_, V>,
+    ) -> Result<(), Stopped<R>> {
+        let coordinates = plan.shape.coordinates();
+        chunk.load(self.z, parts.x, coordinates)?;
+        plan.transpose(parts, |x_bar, log_det_bar| {
+            chunk.load(self.x_bar, x_bar, coordinates)?;
+            chunk.load(self.log_det_bar, log_det_bar, 1)
+        })
+    }
+}
+
 /// Samples `first`, ... of a seed with their log-density.
 #[derive(Clone, Copy)]
 pub struct Draw {

@@ -3,7 +3,7 @@
 
 use super::batch::Execution;
 use super::jacobian::Jacobians;
-use super::operations::{Backward, Draw, Field, Forward, LogProb};
+use super::operations::{Backward, Draw, Field, Forward, LogProb, Pull};
 use super::plan::Combine;
 use super::radial_values::Phi;
 use crate::error::{Error, Missing};
@@ -20,6 +20,9 @@ pub trait Precision: Real {
     /// Evaluates the density of a batch.
     #[doc(hidden)]
     fn log_prob(execution: Execution<'_, Self, LogProb<'_, Self>>) -> Result<(), Error>;
+    /// Pulls cotangents back.
+    #[doc(hidden)]
+    fn pull(execution: Execution<'_, Self, Pull<'_, Self>>) -> Result<(), Error>;
     /// Draws a batch.
     #[doc(hidden)]
     fn sample(execution: Execution<'_, Self, Draw>) -> Result<(), Error>;
@@ -47,6 +50,10 @@ impl Precision for f64 {
     }
 
     fn log_prob(execution: Execution<'_, f64, LogProb<'_, f64>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn pull(execution: Execution<'_, f64, Pull<'_, f64>>) -> Result<(), Error> {
         execution.job.plan.isa().run(execution)
     }
 
@@ -81,6 +88,10 @@ impl Precision for f32 {
     }
 
     fn log_prob(execution: Execution<'_, f32, LogProb<'_, f32>>) -> Result<(), Error> {
+        execution.job.plan.isa().run(execution)
+    }
+
+    fn pull(execution: Execution<'_, f32, Pull<'_, f32>>) -> Result<(), Error> {
         execution.job.plan.isa().run(execution)
     }
 

@@ -177,18 +177,21 @@ impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V>
     }
 }
 
-/// State (x, g) with g = grad log p_t(x): along a trajectory dg/dt = -(dv/dx)^T g - grad div v.
-struct Score<'p, 'w, R, S, V>(LaneField<'p, 'w, R, S, V>);
+/// State (x, g) with the cotangent g of x(t), where `div_bar` is that of the log-determinant from t to the end: along a
+/// trajectory dg/dt = -(dv/dx)^T g - div_bar grad div v. With `div_bar` 1, g = grad log p_t(x) is the score.
+struct Score<'p, 'w, R, S, V> {
+    field: LaneField<'p, 'w, R, S, V>,
+    div_bar: [V; 1],
+}
 
 impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> TimeField<V> for Score<'_, '_, R, S, V> {
     fn evaluate(&mut self, t: V, y: &[V], dy: &mut [V]) -> Result<(), Missing> {
-        let shape = self.0.plan.shape;
+        let shape = self.field.plan.shape;
         let (x, g) = y.split_at_checked(shape.coordinates()).ok_or(Missing)?;
         let (v, rate) = split(dy, shape.coordinates())?;
-        let (radial, pairs) = self.0.at(t)?;
+        let (radial, pairs) = self.field.at(t)?;
         field::velocity_divergence(shape, &radial, x, v, &mut [V::zero()], pairs)?;
-        let one = [V::constant(1.0)];
-        field::transpose(shape, x, g, &one, rate, pairs, |d, _, [phi, slope, curvature]| {
+        field::transpose(shape, x, g, &self.div_bar, rate, pairs, |d, _, [phi, slope, curvature]| {
             radial.value_slope_curvature(d, phi, slope, curvature);
         })?;
         V::vectorize(
@@ -318,11 +321,29 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         }
     }
 
-    /// The exact gradient of the discretised log-density, by the adjoint of the grid.
+    /// The exact gradient of the discretised log-density.
     fn score_on_grid<V: Lanes<Real = R>>(&self, parts: &mut WorkspaceParts<'_, V>) -> Result<(), Missing> {
+        self.differentiate_on_grid(Direction::Backward, parts, |z, log_prob, z_bar, log_det_bar| {
+            self.add_prior(z, log_prob);
+            self.prior_gradients(z, z_bar);
+            log_det_bar.fill(V::constant(1.0));
+            Ok(())
+        })
+    }
+
+    /// Moves `parts.x` along the grid, with the log-determinant in `parts.extra`, lets `cotangents` write those of the
+    /// end point and the log-determinant, and replaces `parts.x` by that of the start, by the adjoint of the grid.
+    ///
+    /// `cotangents(x, log_det, x_bar, log_det_bar)` sees the end.
+    fn differentiate_on_grid<V: Lanes<Real = R>>(
+        &self,
+        direction: Direction,
+        parts: &mut WorkspaceParts<'_, V>,
+        cotangents: impl FnOnce(&[V], &mut [V], &mut [V], &mut [V]) -> Result<(), Missing>,
+    ) -> Result<(), Missing> {
         let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
         let n = groups * coordinates;
-        let grid = self.grid(Direction::Backward)?;
+        let grid = self.grid(direction)?;
         let mut field = GridField { plan: self, pairs: &mut parts.pairs };
         let (tape, rest) = split(parts.integrator, grid.steps() * n)?;
         let (x_bar, rest) = split(rest, n)?;
@@ -331,10 +352,8 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         rk4::solve(&mut field, grid, parts.x, parts.extra, &mut scratch, |k, x| {
             copy(x, part_mut(tape, k * n, n)?)
         })?;
-        self.add_prior(parts.x, parts.extra);
-        self.prior_gradients(parts.x, x_bar);
+        cotangents(parts.x, parts.extra, x_bar, log_det_bar)?;
         let (mut scratch, _) = AdjointScratch::carve(groups, coordinates, rest)?;
-        log_det_bar.fill(V::constant(1.0));
         let bar = Cotangents { x: x_bar, log_det: log_det_bar };
         rk4::adjoint(&mut field, grid, Tape::Starts(tape), bar, None, &mut scratch)?;
         copy(x_bar, parts.x)
@@ -356,16 +375,55 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
         &self,
         parts: &mut WorkspaceParts<'_, V>,
     ) -> Result<(), Stopped<R>> {
-        let coordinates = self.shape.coordinates();
         self.pull_back(parts)?;
+        self.differentiate_adaptively(Direction::Forward, parts, |z, z_bar, log_det_bar| {
+            self.prior_gradients(z, z_bar);
+            log_det_bar.fill(V::constant(1.0));
+            Ok(())
+        })
+    }
+
+    /// From the end `parts.x` of a trajectory back along it (which is `direction`): replaces `parts.x` by the cotangent
+    /// of its start. `cotangents(x, x_bar, log_det_bar)` writes those of the end.
+    fn differentiate_adaptively<V: Lanes<Real = R>>(
+        &self,
+        direction: Direction,
+        parts: &mut WorkspaceParts<'_, V>,
+        cotangents: impl FnOnce(&[V], &mut [V], &mut [V]) -> Result<(), Missing>,
+    ) -> Result<(), Stopped<R>> {
+        let coordinates = self.shape.coordinates();
         let (state, scratch) = split(parts.integrator, 2 * coordinates)?;
-        let (x, gradient) = split(state, coordinates)?;
+        let (x, x_bar) = split(state, coordinates)?;
+        let mut div_bar = [V::zero()];
         copy(parts.x, x)?;
-        self.prior_gradients(parts.x, gradient);
+        cotangents(parts.x, x_bar, &mut div_bar)?;
         let field = LaneField { plan: self, pairs: &mut parts.pairs, weights: parts.weights };
-        dopri5::solve(&mut Score(field), span(Direction::Forward), state, self.control(), scratch)?;
+        dopri5::solve(&mut Score { field, div_bar }, span(direction), state, self.control(), scratch)?;
         copy(part(state, coordinates, coordinates)?, parts.x)?;
         Ok(())
+    }
+
+    /// Replaces latent `parts.x` by the gradient there of x_bar . F(z) + log_det_bar log|det dF/dz|, the log-determinant
+    /// being the quadrature's; `load` writes x_bar and log_det_bar.
+    pub(super) fn transpose<V: Lanes<Real = R>>(
+        &self,
+        parts: &mut WorkspaceParts<'_, V>,
+        load: impl FnOnce(&mut [V], &mut [V]) -> Result<(), Missing>,
+    ) -> Result<(), Stopped<R>> {
+        let forward = Direction::Forward;
+        match self.config.integrator {
+            Integrator::Rk4 { .. } => {
+                Ok(self.differentiate_on_grid(forward, parts, |_, _, x_bar, log_det_bar| {
+                    load(x_bar, log_det_bar)
+                })?)
+            }
+            Integrator::Dopri5 { .. } => {
+                self.transport_adaptively(forward, parts)?;
+                self.differentiate_adaptively(Direction::Backward, parts, |_, x_bar, log_det_bar| {
+                    load(x_bar, log_det_bar)
+                })
+            }
+        }
     }
 
     /// Velocity of `parts.x` at time `t`, which replaces `parts.x`; the divergence goes to `parts.extra`.

@@ -1,9 +1,9 @@
 //! Random-walk Metropolis.
 
-use super::chains::{Chains, Draws, energies_of, proposals_extent, take_blocks};
+use super::chains::{Chains, Draws, energies_of, proposals_extent, take_blocks, take_reals};
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
-use crate::lanes::{Block, Lanes, Real, at, part_mut, split};
+use crate::lanes::{Block, Lanes, Real};
 use crate::particles::remove_com;
 use crate::potential::Potential;
 use crate::random::Normals;
@@ -36,7 +36,7 @@ pub fn metropolis_step<V: Lanes>(
 }
 
 /// Writes x + `step_size` times a standard normal on the zero-CoM subspace to `proposal`.
-fn random_walk<V: Lanes>(
+pub(super) fn random_walk<V: Lanes>(
     shape: Shape,
     step_size: V::Real,
     x: &[V],
@@ -52,7 +52,7 @@ fn random_walk<V: Lanes>(
     }
 }
 
-/// Blocks of workspace that [`metropolis`] takes for `n` chains.
+/// Blocks of workspace that [`metropolis`] and [`metropolis_particle`] take for `n` chains.
 ///
 /// # Errors
 /// [`Status::Shape`] where the size overflows.
@@ -75,9 +75,59 @@ pub fn metropolis<R: Real>(
     shape: Shape,
     step_size: R,
     draws: Draws,
+    chains: Chains<'_, R>,
+    energies: impl FnOnce(&[R], &mut [R]) -> Result<(), Error>,
+    work: &mut [Block],
+) -> Result<(), Error> {
+    walk(shape, step_size, draws, chains, energies, work, |normals, x, proposal| {
+        random_walk(shape, step_size, x, core::slice::from_mut(normals), proposal);
+    })
+}
+
+/// One step of many chains by moves of single particles: one of them, drawn anew for each chain and step, moves by
+/// `step_size` times a standard normal, and the centre of mass is removed from what results; accepted with probability
+/// min(1, exp(u(x) - u(x'))).
+///
+/// The move back is as likely as the move, so each step keeps exp(-u) by itself (a sweep in fixed order would do so only
+/// as a whole). N of them make a sweep. `energies`, workspace, and errors are those of [`metropolis`]; the cost besides
+/// `energies` is (D + 2) random numbers a chain.
+///
+/// # Errors
+/// Those of [`metropolis`].
+pub fn metropolis_particle<R: Real>(
+    shape: Shape,
+    step_size: R,
+    draws: Draws,
+    chains: Chains<'_, R>,
+    energies: impl FnOnce(&[R], &mut [R]) -> Result<(), Error>,
+    work: &mut [Block],
+) -> Result<(), Error> {
+    walk(shape, step_size, draws, chains, energies, work, |normals, x, proposal| {
+        move_particle(shape, step_size, x, normals, proposal);
+    })
+}
+
+/// Writes `x` with one particle, chosen by the draws, moved by `step_size` times a standard normal to `proposal`.
+fn move_particle<R: Real>(shape: Shape, step_size: R, x: &[R], normals: &mut Normals, proposal: &mut [R]) {
+    for (proposal, &x) in proposal.iter_mut().zip(x) {
+        *proposal = x;
+    }
+    let chosen = normals.next_below(shape.particles as u64) as usize;
+    for x in proposal.iter_mut().skip(chosen * shape.dimension).take(shape.dimension) {
+        *x += step_size * R::from_f64(normals.next_normal());
+    }
+}
+
+/// One step with the proposals of `propose(normals, x, proposal)`, which must be symmetric: x' is as likely from x as x
+/// is from x'. The centre of mass is removed from them.
+fn walk<R: Real>(
+    shape: Shape,
+    step_size: R,
+    draws: Draws,
     mut chains: Chains<'_, R>,
     energies: impl FnOnce(&[R], &mut [R]) -> Result<(), Error>,
     work: &mut [Block],
+    propose: impl Fn(&mut Normals, &[R], &mut [R]),
 ) -> Result<(), Error> {
     let n = chains.check(shape)?;
     check_step_size(step_size)?;
@@ -85,24 +135,25 @@ pub fn metropolis<R: Real>(
         return Ok(());
     }
     let (work, _) = take_blocks(work, metropolis_extent::<R>(shape, n)?)?;
-    let (proposals, rest) = split(Block::reals_mut::<R>(work), n * shape.coordinates())?;
-    let proposed = part_mut(rest, 0, n)?;
+    let mut work = Block::reals_mut(work);
+    let proposals = take_reals(&mut work, n * shape.coordinates())?;
+    let proposed = take_reals(&mut work, n)?;
     let samples = chains.x.chunks_exact(shape.coordinates());
     for (i, (x, proposal)) in samples.zip(proposals.chunks_exact_mut(shape.coordinates())).enumerate() {
         let (_, mut normals) = draws.chain(i);
-        random_walk(shape, step_size, x, core::slice::from_mut(&mut normals), proposal);
+        propose(&mut normals, x, proposal);
         // Rounding would let the centre of mass drift, step by step.
         remove_com(shape, proposal, &mut [R::default(); 3]);
     }
     energies_of(energies, proposals, proposed)?;
     for (i, (proposal, &u)) in proposals.chunks_exact(shape.coordinates()).zip(&*proposed).enumerate() {
-        let change = u.to_f64() - at(chains.u, i)?.to_f64();
+        let change = u.to_f64() - chains.energy(i);
         chains.accept(i, &draws, change, proposal, u)?;
     }
     Ok(())
 }
 
-fn check_step_size<R: Real>(step_size: R) -> Result<(), Error> {
+pub(super) fn check_step_size<R: Real>(step_size: R) -> Result<(), Error> {
     let status = match step_size.to_f64() {
         value if !value.is_finite() => Status::NonFinite,
         value if value <= 0.0 => Status::Argument,

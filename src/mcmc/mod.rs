@@ -1,14 +1,33 @@
 //! Markov-chain transition kernels as pure steps on caller memory.
 //!
-//! [`metropolis_step`] moves the chains in the lanes of one vector, [`metropolis`] and [`independence`] any number of
-//! chains `[n][N][D]` whose energies come from one call for all of them. Of the latter each kernel proposes, asks for
-//! the energies of the proposals, and only then changes chains, so that a failure changes none; [`Draws`] names their
-//! random numbers, so that the bits do not depend on which chains move together.
+//! [`metropolis_step`] moves the chains in the lanes of one vector; all others move any number of chains `[n][N][D]` whose
+//! energies come from one call for all of them. Of these each kernel proposes, asks for the energies of the proposals,
+//! and only then changes chains, so that a failure changes none; [`Draws`] names their random numbers, so that the bits do
+//! not depend on which chains move together.
+//!
+//! | kernel | moves | takes |
+//! |---|---|---|
+//! | [`metropolis`] | all particles, at random | energies |
+//! | [`metropolis_particle`] | one particle, at random | energies |
+//! | [`mala`] | all particles, down the gradient and at random | gradients |
+//! | [`hmc`] | all particles, along a trajectory | gradients |
+//! | [`independence`] | to a sample of a flow | energies, a plan |
+//! | [`latent_metropolis`] | all latent coordinates, at random | energies, a plan |
+//! | [`latent_hmc`] | all latent coordinates, along a trajectory | gradients, a plan |
+//! | [`exchange`] | two replicas change places | energies of each under the other's potential |
 
 mod chains;
+mod exchange;
+mod hamiltonian;
 mod independence;
+mod latent;
 mod metropolis;
 
 pub use chains::{Chains, Draws};
+pub use exchange::exchange;
+pub use hamiltonian::{Leapfrog, hmc, hmc_extent, mala};
 pub use independence::{independence, independence_extent};
-pub use metropolis::{metropolis, metropolis_extent, metropolis_step};
+pub use latent::{
+    LatentChains, latent_hmc, latent_hmc_extent, latent_metropolis, latent_metropolis_extent, latent_start,
+};
+pub use metropolis::{metropolis, metropolis_extent, metropolis_particle, metropolis_step};

@@ -26,6 +26,11 @@ impl Normals {
         radius * cosine
     }
 
+    /// Uniform on 0..bound from the same stream, as [`Stream::next_below`].
+    pub fn next_below(&mut self, bound: u64) -> u64 {
+        self.stream.next_below(bound)
+    }
+
     /// Uniform on (0, 1] from the same stream.
     pub fn next_unit(&mut self) -> f64 {
         self.stream.next_unit()

@@ -25,6 +25,8 @@ pub enum Purpose {
     Latent = 8,
     /// Random probes of Hutchinson's estimator; the index is the probe's.
     Probe = 9,
+    /// Exchanges between replicas; the index is the ladder's.
+    Exchange = 10,
 }
 
 /// A xoshiro256++ generator whose state is a one-to-one function of seed, purpose and index.

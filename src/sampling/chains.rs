@@ -8,6 +8,7 @@ use crate::parallel::map_indexed;
 use crate::particles::remove_com;
 use crate::potential::Potential;
 use crate::random::{Normals, Purpose, Stream, prior_sample};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Steps between two reports of progress, at most.
@@ -41,6 +42,34 @@ pub enum Initial<'a, R> {
     },
     /// The function writes the start of the chain with the given index to a slice `[N][D]`.
     With(&'a (dyn Fn(usize, &mut [R]) + Sync)),
+}
+
+impl<R: Real> Initial<'_, R> {
+    /// The starts of `chains`, finite and without centre of mass.
+    pub(super) fn positions(&self, shape: Shape, seed: u64, chains: Range<usize>) -> Result<Vec<R>, Error> {
+        let mut starts = vec![R::default(); chains.len() * shape.coordinates()];
+        for (chain, start) in chains.zip(starts.chunks_exact_mut(shape.coordinates())) {
+            self.write(shape, seed, chain, start);
+            if let Some(x) = start.iter().find(|x| !x.is_finite()) {
+                return Err(Error::element("start of chain", chain, x.to_f64(), "finite"));
+            }
+        }
+        Ok(starts)
+    }
+
+    fn write(&self, shape: Shape, seed: u64, chain: usize, start: &mut [R]) {
+        match self {
+            Initial::With(write) => write(chain, start),
+            Initial::Prior { scale } => {
+                let stream = Stream::new(seed, Purpose::Prior, chain as u64);
+                prior_sample(shape, &mut Normals::new(stream), start);
+                for x in start.iter_mut() {
+                    *x = R::from_f64(*scale) * *x;
+                }
+            }
+        }
+        remove_com(shape, start, &mut [R::default(); 3]);
+    }
 }
 
 /// What chains recorded: chain by chain, n = chains x samples_per_chain.
@@ -181,13 +210,7 @@ impl<R: Real, P: Potential<R::Lanes> + ?Sized> Run<'_, R, P> {
 
     fn start(&self, first: usize, count: usize) -> Result<Walkers<R::Lanes>, Error> {
         let coordinates = self.shape.coordinates();
-        let mut starts = vec![R::default(); count * coordinates];
-        for (lane, start) in starts.chunks_exact_mut(coordinates).enumerate() {
-            self.write_start(first + lane, start);
-            if let Some(x) = start.iter().find(|x| !x.is_finite()) {
-                return Err(Error::element("start of chain", first + lane, x.to_f64(), "finite"));
-            }
-        }
+        let starts = self.initial.positions(self.shape, self.config.seed, first..first + count)?;
         let chain = |lane: usize| lane.min(count - 1);
         let mut x = vec![R::Lanes::zero(); coordinates];
         gather(&starts, chain, &mut x).expect(COMPLETE);
@@ -201,20 +224,6 @@ impl<R: Real, P: Potential<R::Lanes> + ?Sized> Run<'_, R, P> {
         let stream = |lane| Stream::new(self.config.seed, Purpose::Chain, (first + chain(lane)) as u64);
         let random = (0..R::Lanes::WIDTH).map(|lane| Normals::new(stream(lane))).collect();
         Ok(Walkers { count, energy, random, proposal: x.clone(), x })
-    }
-
-    fn write_start(&self, chain: usize, start: &mut [R]) {
-        match self.initial {
-            Initial::With(write) => write(chain, start),
-            Initial::Prior { scale } => {
-                let stream = Stream::new(self.config.seed, Purpose::Prior, chain as u64);
-                prior_sample(self.shape, &mut Normals::new(stream), start);
-                for x in start.iter_mut() {
-                    *x = R::from_f64(scale) * *x;
-                }
-            }
-        }
-        remove_com(self.shape, start, &mut [R::default(); 3]);
     }
 
     /// Makes `steps` steps; returns how many proposals were accepted.

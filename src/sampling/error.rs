@@ -36,6 +36,19 @@ pub enum Error {
         /// Its length per chain.
         length: usize,
     },
+    /// A step of the core failed.
+    Core(crate::error::Error),
+    /// A state to go on from that is damaged, or of another run.
+    State {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl From<crate::error::Error> for Error {
+    fn from(error: crate::error::Error) -> Self {
+        Error::Core(error)
+    }
 }
 
 impl Error {
@@ -60,6 +73,8 @@ impl fmt::Display for Error {
             Error::TooShort { length } => {
                 write!(f, "{length} values a chain are too few for their autocorrelation time")
             }
+            Error::Core(error) => write!(f, "{error}"),
+            Error::State { reason } => write!(f, "the state cannot be resumed: {reason}"),
         }
     }
 }

@@ -4,22 +4,31 @@
 //! Every random number comes from a [`Stream`](crate::random::Stream) of its own chain or bootstrap replicate:
 //! the results depend on the seed alone, not on the number of threads.
 
+mod averaging;
 mod batch;
 mod chains;
 mod error;
 mod histogram;
 mod importance;
+mod kernel;
 mod minima;
 mod quench;
+mod replicas;
+mod sampler;
+mod state;
 mod statistics;
 mod tuning;
 
+pub use averaging::{Pilot, average_step_size, tune_kernel};
 pub use batch::{FlowSamples, draw_samples, energies};
 pub use chains::{ChainConfig, ChainSamples, Initial, Progress, sample_chains};
 pub use error::Error;
 pub use histogram::Histogram;
 pub use importance::{Bootstrap, ImportanceWeights};
+pub use kernel::Kernel;
 pub use minima::{State, distinct_minima, smallest_curvature, sorted_distances};
 pub use quench::{QuenchConfig, Quenched, quench};
+pub use replicas::{Ladder, Replica, ReplicaExchange, ReplicaSamples};
+pub use sampler::Sampler;
 pub use statistics::{Estimate, autocorrelation_time, chain_mean, independent_mean};
 pub use tuning::{StepTrial, StepTuning, tune_step_size};

@@ -43,6 +43,11 @@ pub fn tune_step_size<R: Real>(
         let acceptance_rate = sample_chains(potential, shape, &pilot, initial, &|_| ())?.acceptance_rate;
         trials.push(StepTrial { step_size, acceptance_rate });
     }
+    fastest(trials)
+}
+
+/// The trial with the largest acceptance rate times step size.
+pub(super) fn fastest(trials: Vec<StepTrial>) -> Result<StepTuning, Error> {
     let speed = |trial: &StepTrial| trial.acceptance_rate * trial.step_size;
     let best =
         trials.iter().copied().reduce(|best, trial| if speed(&trial) > speed(&best) { trial } else { best });
