@@ -3,7 +3,7 @@
 use super::chains::{Chains, Draws, energies_of, proposals_extent, take_blocks};
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
-use crate::lanes::{Block, Lanes, Real, at, part_mut, split};
+use crate::lanes::{Block, Lanes, Real, at, part, part_mut, split};
 use crate::particles::remove_com;
 use crate::potential::Potential;
 use crate::random::Normals;
@@ -87,8 +87,9 @@ pub fn metropolis<R: Real>(
     let (work, _) = take_blocks(work, metropolis_extent::<R>(shape, n)?)?;
     let (proposals, rest) = split(Block::reals_mut::<R>(work), n * shape.coordinates())?;
     let proposed = part_mut(rest, 0, n)?;
-    let samples = chains.x.chunks_exact(shape.coordinates());
-    for (i, (x, proposal)) in samples.zip(proposals.chunks_exact_mut(shape.coordinates())).enumerate() {
+    let coordinates = shape.coordinates();
+    for (i, proposal) in proposals.chunks_exact_mut(coordinates).enumerate() {
+        let x = part(chains.x, i * coordinates, coordinates)?;
         let (_, mut normals) = draws.chain(i);
         random_walk(shape, step_size, x, core::slice::from_mut(&mut normals), proposal);
         // Rounding would let the centre of mass drift, step by step.
