@@ -5,7 +5,7 @@ use super::status::status_of;
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
 use crate::flow::check_finite;
-use crate::lanes::Real;
+use crate::lanes::{Real, copy, part, part_mut};
 use crate::particles;
 use crate::random::{Normals, Purpose, Stream, prior_sample};
 
@@ -40,9 +40,8 @@ unsafe fn remove_com<R: Real>(
     for (i, sample) in x.chunks_exact_mut(shape.coordinates()).enumerate() {
         let mut center = [R::default(); 3];
         particles::remove_com(shape, sample, &mut center);
-        let target = com.as_mut().and_then(|com| com.chunks_exact_mut(dimension).nth(i));
-        for (target, center) in target.into_iter().flatten().zip(center) {
-            *target = center;
+        if let Some(com) = &mut com {
+            copy(part(&center, 0, dimension)?, part_mut(com, i * dimension, dimension)?)?;
         }
     }
     Ok(())

@@ -16,11 +16,14 @@ pub struct Shape {
 impl Shape {
     /// N D, the reals of one sample.
     pub const fn coordinates(&self) -> usize {
+        let coordinates = self.particles * self.dimension;
         // At least 1, so that the compiler sees that a batch can be cut into samples.
-        match self.particles * self.dimension {
-            0 => 1,
-            coordinates => coordinates,
-        }
+        if coordinates > 1 { coordinates } else { 1 }
+    }
+
+    /// `groups` and the vectors of their coordinates as lengths of chunks, at least 1.
+    pub(crate) fn chunks(&self, groups: usize) -> [usize; 2] {
+        [groups.max(1), (groups * self.coordinates()).max(1)]
     }
 
     /// N (N - 1) / 2 unordered pairs.
@@ -103,12 +106,9 @@ impl<'a, V: Lanes> PairScratch<'a, V> {
         ])
     }
 
-    /// Groups in a tile and the vectors of their coordinates, both at least 1; for a shape with pairs.
-    pub(super) fn tile_of(&self, shape: Shape) -> Result<[usize; 2], Missing> {
-        let groups = self.distance.len().checked_div(shape.pairs()).ok_or(Missing)?;
-        let coordinates = groups * shape.coordinates();
-        check(groups > 0 && coordinates > 0)?;
-        Ok([groups, coordinates])
+    /// Groups for which there is room, and the vectors of their coordinates, as lengths of chunks; for a shape with pairs.
+    pub(super) fn chunks(&self, shape: Shape) -> Result<[usize; 2], Missing> {
+        Ok(shape.chunks(self.distance.len().checked_div(shape.pairs()).ok_or(Missing)?))
     }
 }
 
@@ -169,8 +169,9 @@ fn pair_distances<const D: usize, const N: usize, V: Lanes>(shape: Shape, x: &[V
         let ((mut x, _), mut d) = (x.as_chunks::<D>(), d.iter_mut());
         // Each particle is paired with those behind it, which are then what is left of `x`.
         while let Some(x_i) = x.split_off_first() {
+            let x_i = *x_i;
             for (x_j, d) in x.iter().zip(&mut d) {
-                let mut r = *x_i;
+                let mut r = x_i;
                 for k in 0..D {
                     r[k] -= x_j[k];
                 }
@@ -287,7 +288,7 @@ pub fn velocity_divergence<V: Lanes>(
     if shape.pairs() == 0 {
         return Ok(());
     }
-    let [groups, tile] = scratch.tile_of(shape)?;
+    let [groups, tile] = scratch.chunks(shape)?;
     for ((x, v), div) in x.chunks(tile).zip(v.chunks_mut(tile)).zip(div.chunks_mut(groups)) {
         let [distance, phi, slope, ..] = scratch.first(div.len() * shape.pairs())?;
         (passes.distances)(shape, x, distance);
@@ -350,7 +351,7 @@ fn forces<const D: usize, const N: usize, V: Lanes>(
         let mut half = V::zero();
         while let (Some(x_i), Some(v_i)) = (x.split_off_first(), v.split_off_first_mut()) {
             // In registers: the compiler cannot know that v_j is another one.
-            let mut sum = *v_i;
+            let (x_i, mut sum) = (*x_i, *v_i);
             for ((x_j, v_j), ((&d, &phi), &slope)) in x.iter().zip(&mut *v).zip(&mut radials) {
                 half += d * slope + dimension * phi;
                 for k in 0..D {

@@ -12,7 +12,7 @@
 
 use super::pairs::Shape;
 use crate::error::Missing;
-use crate::lanes::{Lanes, check, part, split_each};
+use crate::lanes::{Lanes, at, at_mut, check, part, split_each};
 
 /// Vectors that the pair matrices of one group take: the upper triangles, row by row, of all pairs.
 pub const fn matrices_extent(shape: Shape) -> usize {
@@ -107,7 +107,6 @@ pub fn multiply<const D: usize, const E: usize, const B: usize, V: Lanes>(
     let ((tangents, _), (products, _)) = (tangents.as_chunks::<D>(), products.as_chunks_mut::<D>());
     let n = tangents.len() / B;
     check(matrices.len() == n * n.saturating_sub(1) / 2)?;
-    // All of length n, so that the loops need not check any index.
     let (p, _) = split_each::<_, B>(products, n)?;
     let mut t: [&[[V; D]]; B] = [&[]; B];
     for (b, t) in t.iter_mut().enumerate() {
@@ -116,11 +115,13 @@ pub fn multiply<const D: usize, const E: usize, const B: usize, V: Lanes>(
     let mut matrices = matrices.iter();
     for i in 0..n {
         // In registers: the compiler cannot know that particle j is another one.
-        let t_i: [[V; D]; B] = core::array::from_fn(|b| t[b][i]);
-        let mut p_i: [[V; D]; B] = core::array::from_fn(|b| p[b][i]);
+        let (mut t_i, mut p_i) = ([[V::zero(); D]; B], [[V::zero(); D]; B]);
+        for b in 0..B {
+            (t_i[b], p_i[b]) = (at(t[b], i)?, at(p[b], i)?);
+        }
         for (j, matrix) in (i + 1..n).zip(&mut matrices) {
             for b in 0..B {
-                let (t_j, p_j) = (&t[b][j], &mut p[b][j]);
+                let (t_j, p_j) = (at(t[b], j)?, at_mut(p[b], j)?);
                 let mut dr = t_i[b];
                 for k in 0..D {
                     dr[k] -= t_j[k];
@@ -136,7 +137,7 @@ pub fn multiply<const D: usize, const E: usize, const B: usize, V: Lanes>(
             }
         }
         for b in 0..B {
-            p[b][i] = p_i[b];
+            *at_mut(p[b], i)? = p_i[b];
         }
     }
     Ok(())

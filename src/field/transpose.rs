@@ -114,7 +114,7 @@ fn tiles<const D: usize, V: Lanes>(
     if shape.pairs() == 0 {
         return Ok(());
     }
-    let [tile_groups, tile] = scratch.tile_of(shape)?;
+    let [tile_groups, tile] = scratch.chunks(shape)?;
     let mut groups = 0..0;
     let inputs = x.chunks(tile).zip(v_bar.chunks(tile)).zip(div_bar.chunks(tile_groups));
     for (((x, v_bar), div_bar), x_bar) in inputs.zip(x_bar.chunks_mut(tile)) {
@@ -159,6 +159,7 @@ fn radial_cotangents_lanes<const D: usize, V: Lanes>(
         let ((mut x, _), (mut v_bar, _)) = (x.as_chunks::<D>(), v_bar.as_chunks::<D>());
         let two_s = s + s;
         while let (Some(x_i), Some(v_bar_i)) = (x.split_off_first(), v_bar.split_off_first()) {
+            let (x_i, v_bar_i) = (*x_i, *v_bar_i);
             for ((x_j, v_bar_j), ((distance, phi_bar), slope_bar)) in x.iter().zip(v_bar).zip(&mut pairs) {
                 let r: [V; D] = core::array::from_fn(|k| x_i[k] - x_j[k]);
                 let d = squared(&r).sqrt();
@@ -209,7 +210,7 @@ fn position_cotangents_lanes<const D: usize, V: Lanes>(
             (x.split_off_first(), v_bar.split_off_first(), x_bar.split_off_first_mut())
         {
             // In registers: the compiler cannot know that x_bar_j is another one.
-            let mut sum = *x_bar_i;
+            let (x_i, v_bar_i, mut sum) = (*x_i, *v_bar_i, *x_bar_i);
             let others = x.iter().zip(v_bar).zip(&mut *x_bar);
             for (((x_j, v_bar_j), x_bar_j), (radial, (&phi_bar, &slope_bar))) in others.zip(&mut pairs) {
                 let ((&d, &phi), (&slope, &curvature)) = radial;

@@ -12,7 +12,7 @@ use crate::integrate::exact::{self, ExactScratch};
 use crate::integrate::exact_adjoint::{self, GradientScratch};
 use crate::integrate::rk4::Direction;
 use crate::integrate::tangent::{self, TangentScratch};
-use crate::lanes::{Block, Lanes, check, copy, part, part_mut, split};
+use crate::lanes::{Block, Lanes, copy, part, part_mut, split};
 use core::ops::Deref;
 
 /// Vectors that the ladder takes for a chunk of `groups`; saturates.
@@ -76,8 +76,7 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     ) -> Result<(), Stopped<R>> {
         let (groups, coordinates) = (parts.extra.len(), self.shape.coordinates());
         let (n, grid) = (groups * coordinates, self.grid(Direction::Forward)?);
-        let tile = PairScratch::<V>::tile(self.shape, groups) * coordinates;
-        check(tile > 0)?;
+        let [_, tile] = self.shape.chunks(PairScratch::<V>::tile(self.shape, groups));
         let (starts, rest) = split(core::mem::take(&mut parts.integrator), grid.steps() * n)?;
         self.invert(parts, |k, x| copy(x, part_mut(starts, k * n, n)?))?;
         self.add_prior(parts.x, parts.extra);

@@ -20,10 +20,10 @@ pub struct Chunk {
 impl Chunk {
     /// Gathers samples (`[n][N][D]`) into `x` (`[groups][N][D]`); lanes beyond the last sample repeat it.
     pub fn load<V: Lanes>(self, samples: &[V::Real], x: &mut [V], coordinates: usize) -> Result<(), Missing> {
-        check(coordinates > 0)?;
         V::vectorize(
             #[inline(always)]
             || {
+                check(coordinates > 0)?;
                 for (g, x) in x.chunks_exact_mut(coordinates).enumerate() {
                     let sample = g * V::WIDTH;
                     gather(

@@ -360,10 +360,10 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     }
 
     pub(super) fn prior_gradients<V: Lanes<Real = R>>(&self, x: &[V], gradient: &mut [V]) {
-        let coordinates = self.shape.coordinates();
         V::vectorize(
             #[inline(always)]
             || {
+                let coordinates = self.shape.coordinates();
                 for (x, gradient) in x.chunks_exact(coordinates).zip(gradient.chunks_exact_mut(coordinates)) {
                     prior_gradient(self.shape, x, gradient);
                 }

@@ -5,7 +5,7 @@
 //! entry first, so that no square overflows or underflows.
 
 use crate::error::Missing;
-use crate::lanes::{Lanes, Real, check, part, part_mut, split, split_each};
+use crate::lanes::{Lanes, Real, at, at_mut, check, part, part_mut, split, split_each};
 
 /// A matrix of `k` columns that is factored in place, and what the factorisation leaves besides.
 #[derive(Debug)]
@@ -172,14 +172,13 @@ fn reflect<const B: usize, V: Lanes>(
     j: usize,
 ) -> Result<(), Missing> {
     let n = v.len();
-    // All as long as `v`, so that the loops need not check any index.
     for column in &mut columns {
         *column = part_mut(core::mem::take(column), j, n)?;
     }
     let mut sums = [V::zero(); B];
     for (i, &v) in v.iter().enumerate() {
         for c in 0..B {
-            sums[c] += v * columns[c][i];
+            sums[c] += v * at(columns[c], i)?;
         }
     }
     for sum in &mut sums {
@@ -187,7 +186,7 @@ fn reflect<const B: usize, V: Lanes>(
     }
     for (i, &v) in v.iter().enumerate() {
         for c in 0..B {
-            columns[c][i] -= v * sums[c];
+            *at_mut(columns[c], i)? -= v * sums[c];
         }
     }
     Ok(())

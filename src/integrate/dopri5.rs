@@ -139,19 +139,19 @@ fn attempt<V: Lanes>(
     rates: &mut [&mut [V]; STAGES],
 ) -> Result<(), Missing> {
     check(y.len() == candidate.len())?;
-    for stage in 1..STAGES {
-        let (known, next) = rates.split_at_mut(stage);
+    for (stage, (coefficients, node)) in TABLEAU.iter().zip(NODES).enumerate().skip(1) {
+        let (known, next) = split(rates, stage)?;
         let time = V::vectorize(
             #[inline(always)]
             || {
                 for (c, (value, &y)) in candidate.iter_mut().zip(y).enumerate() {
                     let mut sum = V::zero();
-                    for (&a, k) in TABLEAU[stage].iter().zip(&*known) {
+                    for (&a, k) in coefficients.iter().zip(&*known) {
                         sum += V::constant(a) * at(k, c)?;
                     }
                     *value = y + h * sum;
                 }
-                Ok(t + V::constant(NODES[stage]) * h)
+                Ok(t + V::constant(node) * h)
             },
         )?;
         field.evaluate(time, candidate, next.first_mut().ok_or(Missing)?)?;
@@ -233,10 +233,16 @@ mod tests {
     struct Rotation;
 
     impl TimeField<wide::f64x4> for Rotation {
-        fn evaluate(&mut self, _: wide::f64x4, y: &[wide::f64x4], dy: &mut [wide::f64x4]) {
+        fn evaluate(
+            &mut self,
+            _: wide::f64x4,
+            y: &[wide::f64x4],
+            dy: &mut [wide::f64x4],
+        ) -> Result<(), Missing> {
             let rate = wide::f64x4::new([1.0, 2.0, 3.0, 4.0]);
             dy[0] = -(rate * y[1]);
             dy[1] = rate * y[0];
+            Ok(())
         }
     }
 
@@ -257,10 +263,11 @@ mod tests {
     struct Parts;
 
     impl TimeField<f64> for Parts {
-        fn evaluate(&mut self, _: f64, y: &[f64], dy: &mut [f64]) {
+        fn evaluate(&mut self, _: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Missing> {
             dy.fill(0.0);
             (dy[0], dy[1]) = (-y[1], y[0]);
             (dy[2], dy[3]) = (-10.0 * y[3], 10.0 * y[2]);
+            Ok(())
         }
     }
 
@@ -297,9 +304,10 @@ mod tests {
         let control = Control { rtol: 1e-11, atol: 1e-12, max_steps: 3 };
         let mut y = [wide::f64x4::splat(1.0), wide::f64x4::splat(0.0)];
         let mut scratch = [wide::f64x4::splat(0.0); extent(2)];
-        let error = solve(&mut Rotation, [0.0, 1.0], &mut y, control, &mut scratch).unwrap_err();
-        assert_eq!(error.lane, 0);
-        assert!(error.time > 0.0 && error.time < 1.0);
+        let stopped = solve(&mut Rotation, [0.0, 1.0], &mut y, control, &mut scratch).unwrap_err();
+        let Stopped::NotConverged(NotConverged { lane, time }) = stopped else { panic!("{stopped:?}") };
+        assert_eq!(lane, 0);
+        assert!(time > 0.0 && time < 1.0);
     }
 
     #[test]
@@ -307,7 +315,7 @@ mod tests {
         let control = Control { rtol: 1e-6, atol: 1e-6, max_steps: 1_000_000 };
         let mut y = [wide::f64x4::new([1.0, 1.0, f64::NAN, 1.0]), wide::f64x4::splat(0.0)];
         let mut scratch = [wide::f64x4::splat(0.0); extent(2)];
-        let error = solve(&mut Rotation, [0.0, 1.0], &mut y, control, &mut scratch).unwrap_err();
-        assert_eq!(error.lane, 2);
+        let stopped = solve(&mut Rotation, [0.0, 1.0], &mut y, control, &mut scratch).unwrap_err();
+        assert!(matches!(stopped, Stopped::NotConverged(NotConverged { lane: 2, .. })), "{stopped:?}");
     }
 }

@@ -131,9 +131,8 @@ pub fn solve<V: Lanes>(
     scratch: &mut ExactScratch<'_, V>,
     mut after_step: impl FnMut(usize, &[V]) -> Result<(), Missing>,
 ) -> Result<(), Stopped<V::Real>> {
-    let groups = scratch.tangent.groups();
-    let tile = groups * scratch.shape.coordinates();
-    check(groups > 0 && tile > 0 && x.len() == log_det.len() * scratch.shape.coordinates())?;
+    let [groups, tile] = scratch.shape.chunks(scratch.tangent.groups());
+    check(x.len() == log_det.len() * scratch.shape.coordinates())?;
     let grid = |direction| Grid { step_lengths, direction };
     log_det.fill(V::zero());
     scratch.failed.fill(V::constant(-1.0));

@@ -173,15 +173,19 @@ fn advance_tangents<const D: usize, const E: usize, V: Lanes>(
     stages: &mut [V],
 ) -> Result<(), Missing> {
     let single = stages.len() / (4 * BESIDE);
-    check(single > 0)?;
+    check(single > 0 && tangents.len().is_multiple_of(single))?;
     V::vectorize(
         #[inline(always)]
         || {
-            let mut blocks = tangents.chunks_exact_mut(BESIDE * single);
-            for block in &mut blocks {
+            let mut rest = tangents;
+            while rest.len() >= BESIDE * single {
+                let block;
+                (block, rest) = split(rest, BESIDE * single)?;
                 advance_block::<D, E, BESIDE, V>(h, matrices, block, stages)?;
             }
-            for tangent in blocks.into_remainder().chunks_exact_mut(single) {
+            while !rest.is_empty() {
+                let tangent;
+                (tangent, rest) = split(rest, single)?;
                 advance_block::<D, E, 1, V>(h, matrices, tangent, stages)?;
             }
             Ok(())
@@ -199,7 +203,10 @@ fn advance_block<const D: usize, const E: usize, const B: usize, V: Lanes>(
 ) -> Result<(), Missing> {
     let c = tangents.len();
     let half = V::constant(0.5) * h;
-    let ([stage, k1, middle, last], _) = split_each(stages, c)?;
+    let (stage, stages) = split(stages, c)?;
+    let (k1, stages) = split(stages, c)?;
+    let (middle, stages) = split(stages, c)?;
+    let last = part_mut(stages, 0, c)?;
     multiply::<D, E, B, V>(first, tangents, k1)?;
     for i in 0..c {
         stage[i] = tangents[i] + half * k1[i];
@@ -233,9 +240,8 @@ pub fn solve<V: Lanes>(
     scratch: &mut TangentScratch<'_, V>,
 ) -> Result<(), Missing> {
     log_det.fill(V::zero());
-    let groups = scratch.groups();
-    let tile = groups * scratch.shape.coordinates();
-    check(groups > 0 && tile > 0 && x.len() == log_det.len() * scratch.shape.coordinates())?;
+    let [groups, tile] = scratch.shape.chunks(scratch.groups());
+    check(x.len() == log_det.len() * scratch.shape.coordinates())?;
     for k in 0..grid.steps() {
         let step = grid.step(k)?;
         for (x, log_det) in x.chunks_mut(tile).zip(log_det.chunks_mut(groups)) {

@@ -10,19 +10,25 @@ pub const COMPLETE: &str = "memory is complete by construction";
 /// The `length` elements from number `start` on.
 #[inline(always)]
 pub fn part<T>(values: &[T], start: usize, length: usize) -> Result<&[T], Missing> {
-    values.get(start..).and_then(|behind| behind.get(..length)).ok_or(Missing)
+    values.get(start..start.wrapping_add(length)).ok_or(Missing)
 }
 
 /// As [`part`], to change it.
 #[inline(always)]
 pub fn part_mut<T>(values: &mut [T], start: usize, length: usize) -> Result<&mut [T], Missing> {
-    values.get_mut(start..).and_then(|behind| behind.get_mut(..length)).ok_or(Missing)
+    values.get_mut(start..start.wrapping_add(length)).ok_or(Missing)
 }
 
 /// Element `i`.
 #[inline(always)]
 pub fn at<T: Copy>(values: &[T], i: usize) -> Result<T, Missing> {
     values.get(i).copied().ok_or(Missing)
+}
+
+/// Element `i`, to change it.
+#[inline(always)]
+pub fn at_mut<T>(values: &mut [T], i: usize) -> Result<&mut T, Missing> {
+    values.get_mut(i).ok_or(Missing)
 }
 
 /// The first `length` elements, and the rest.

@@ -3,7 +3,7 @@
 use super::chains::{Chains, Draws, energies_of, proposals_extent, take_blocks, take_reals};
 use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
-use crate::lanes::{Block, Lanes, Real};
+use crate::lanes::{Block, Lanes, Real, part};
 use crate::particles::remove_com;
 use crate::potential::Potential;
 use crate::random::Normals;
@@ -138,8 +138,9 @@ fn walk<R: Real>(
     let mut work = Block::reals_mut(work);
     let proposals = take_reals(&mut work, n * shape.coordinates())?;
     let proposed = take_reals(&mut work, n)?;
-    let samples = chains.x.chunks_exact(shape.coordinates());
-    for (i, (x, proposal)) in samples.zip(proposals.chunks_exact_mut(shape.coordinates())).enumerate() {
+    let coordinates = shape.coordinates();
+    for (i, proposal) in proposals.chunks_exact_mut(coordinates).enumerate() {
+        let x = part(chains.x, i * coordinates, coordinates)?;
         let (_, mut normals) = draws.chain(i);
         propose(&mut normals, x, proposal);
         // Rounding would let the centre of mass drift, step by step.

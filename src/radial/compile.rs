@@ -77,10 +77,10 @@ pub fn compile<V: Lanes<Real = f64>, const C: usize>(
     Ok(accuracy.finish())
 }
 
-/// What one F_l takes of the rows of all `n_time`.
+/// What one F_l takes of the rows of all `n_time`, as the length of chunks.
 #[inline(always)]
 fn stride(rows: &[f64], n_time: usize) -> Result<usize, Missing> {
-    rows.len().checked_div(n_time).filter(|&stride| stride > 0).ok_or(Missing)
+    Ok(rows.len().checked_div(n_time).ok_or(Missing)?.max(1))
 }
 
 /// Doubles as vectors, which memory in [`crate::lanes::Block`]s is aligned for.
@@ -107,13 +107,13 @@ pub fn combine<V: Lanes<Real = f64>, R: Real>(
     tables: &mut [R],
 ) -> Result<(), Missing> {
     const VECTORS: usize = 4;
-    let length = stride(rows, n_time)?;
-    check(n_time > 0 && values.len() / n_time == tables.len() / length)?;
-    // A run of every row stays in the first cache for all stages.
-    for first in (0..length).step_by(VECTORS * V::WIDTH) {
-        V::vectorize(
-            #[inline(always)]
-            || {
+    V::vectorize(
+        #[inline(always)]
+        || {
+            let length = stride(rows, n_time)?;
+            check(n_time > 0 && values.len() / n_time == tables.len() / length)?;
+            // A run of every row stays in the first cache for all stages.
+            for first in (0..length).step_by(VECTORS * V::WIDTH) {
                 for (values, table) in values.chunks_exact(n_time).zip(tables.chunks_exact_mut(length)) {
                     let mut sums = [V::zero(); VECTORS];
                     for (&value, row) in values.iter().zip(rows.chunks_exact(length)) {
@@ -129,11 +129,10 @@ pub fn combine<V: Lanes<Real = f64>, R: Real>(
                         }
                     }
                 }
-                Ok(())
-            },
-        )?;
-    }
-    Ok(())
+            }
+            Ok(())
+        },
+    )
 }
 
 /// A block's cells, cell by cell; cells beyond the constant one repeat it.
@@ -424,7 +423,7 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
         let parts = BLOCK / V::WIDTH;
         check(n_time > 0)?;
         // The L functions of time cannot vary faster than what 2 L points show.
-        let stride = (time_values.len() / n_time / (2 * n_time)).max(1);
+        let stride = (time_values.len() / n_time / n_time / 2).max(1);
         for part in 0..parts {
             let d: V = Geometry::lanes(&block.start, part);
             for values in time_values.chunks_exact(n_time).step_by(stride) {
