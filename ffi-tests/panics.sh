@@ -3,9 +3,9 @@
 #
 #     ffi-tests/panics.sh [lines]
 #
-# counts its calls of panicking functions, for x86-64, by module of the source and, with `lines`, by line. A line counts
-# once for each copy of its function: two precisions times four instruction sets, and wherever it is inlined. Zero would
-# prove that the library cannot panic; tests/ffi.rs keeps the sum from growing. It takes binutils and a C compiler.
+# counts its calls of panicking functions, for x86-64, by module of the source and, with `lines`, by line: where to look
+# when the proof of tests/panics.rs fails. A line counts once for each copy of its function: two precisions times four
+# instruction sets, and wherever it is inlined. It takes binutils and a C compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

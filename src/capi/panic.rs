@@ -1,7 +1,10 @@
-//! Stops the program where a defect of the library panics: nothing may unwind into C, and `core` cannot abort.
+//! Stops the program where a defect of the library panics: nothing may unwind into C, and `core` cannot abort. No C
+//! function reaches it: with `--cfg eqf_panic_proof` the linker proves that (`tests/panics.rs`).
 
+#[cfg(not(eqf_panic_proof))]
 use core::panic::PanicInfo;
 
+#[cfg(not(eqf_panic_proof))]
 #[panic_handler]
 fn stop(_: &PanicInfo<'_>) -> ! {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -25,5 +28,26 @@ fn stop(_: &PanicInfo<'_>) -> ! {
     )))]
     loop {
         core::hint::spin_loop();
+    }
+}
+
+#[cfg(eqf_panic_proof)]
+mod proof {
+    use core::panic::PanicInfo;
+
+    unsafe extern "C" {
+        /// Defined nowhere: what can panic cannot be linked.
+        safe fn eqf_panic_is_reachable() -> !;
+    }
+
+    #[panic_handler]
+    fn stop(_: &PanicInfo<'_>) -> ! {
+        eqf_panic_is_reachable()
+    }
+
+    /// A panic for the linker to find: the index is not checked.
+    #[unsafe(no_mangle)]
+    extern "C" fn planted_panic(index: usize) -> u8 {
+        b"planted"[index]
     }
 }

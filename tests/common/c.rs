@@ -22,14 +22,16 @@ pub fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// Builds a static library with these features.
-fn build(folder: &str, features: &str) -> PathBuf {
+/// Builds a static library with these features and options of the compiler.
+pub fn build(folder: &str, features: &str, options: &[&str]) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     succeed(
         Command::new(env!("CARGO"))
             .args(["rustc", "--release", "--locked", "--no-default-features", "--features", features])
             .args(["--crate-type", "staticlib", "--target-dir"])
             .arg(&target)
+            .arg("--")
+            .args(options)
             .current_dir(root()),
     );
     target.join("release/libeqflow.a")
@@ -45,7 +47,7 @@ pub fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| match std::env::var_os("EQFLOW_C_LIBRARY") {
         Some(library) => library.into(),
-        None => build("staticlib", "capi,panic-handler"),
+        None => build("staticlib", "capi,panic-handler", &[]),
     })
 }
 
