@@ -19,10 +19,10 @@
 //! | [`random`] | one stream a sample, normals |
 //! | `parallel` | work on several threads with results independent of their number (feature `std`) |
 //! | [`flow`] | model, plan, forward, inverse, log-density, samples, model file |
-//! | [`mcmc`] | Metropolis and independence steps on caller memory |
+//! | [`mcmc`] | transition kernels on caller memory: random walks, Hamiltonian, with flows, exchange of replicas |
 //! | `capi` | the C functions (feature `capi`) |
 //! | `train` | losses, gradients, optimiser, honest training, closed-form flow matching (feature `std`) |
-//! | `sampling` | Markov-chain drivers, importance reweighting, histograms, minima (feature `std`) |
+//! | `sampling` | drivers of Markov chains and replicas, importance reweighting, histograms, minima (feature `std`) |
 //! | `io` | files (feature `std`) |
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]

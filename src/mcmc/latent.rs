@@ -91,9 +91,11 @@ pub fn latent_start<R: Precision, S: Deref<Target = [Block]>>(
     let mut pull = Pull::take(plan.shape(), n, &mut own)?;
     let pulled = take_reals(&mut own, z.len())?;
     images.push(plan, z, z, work)?;
-    pull.gradients(&mut images, gradients)?;
     if grad.is_some() {
+        pull.gradients(&mut images, gradients)?;
         pull.back(plan, z, pulled, work)?;
+    } else {
+        energies_of(|x, u| gradients(x, u, pull.grad), images.x, images.u)?;
     }
     check_finite(Argument::X, images.x)?;
     check_finite(Argument::LogDet, images.log_det)?;

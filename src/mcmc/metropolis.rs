@@ -6,7 +6,7 @@ use crate::field::Shape;
 use crate::lanes::{Block, Lanes, Real, part};
 use crate::particles::remove_com;
 use crate::potential::Potential;
-use crate::random::Normals;
+use crate::random::{Normals, Stream};
 
 /// One random-walk Metropolis step for the chains in the lanes of one vector.
 ///
@@ -26,13 +26,74 @@ pub fn metropolis_step<V: Lanes>(
 ) -> V {
     random_walk(shape, step_size, x, random, proposal);
     let proposed = potential.energy(shape, proposal, None);
-    let change = proposed - *energy;
     let allowed = V::from_fn(|i| V::Real::from_f64(-libm::log(random[i].next_unit())));
-    for (x, &proposal) in x.iter_mut().zip(&*proposal) {
-        *x = change.select_less(allowed, proposal, *x);
+    judge(x, energy, proposal, proposed, allowed)
+}
+
+/// As [`metropolis_step`] with a proposal that costs little to draw: each coordinate of the move is uniform, with
+/// standard deviation `step_size` (Metropolis et al. 1953 moved so), before the centre of mass is removed.
+///
+/// Where energies are cheap this is the faster walk: normals cost more than the energy of a small cluster. A word of
+/// `random` (as many as there are lanes) makes two coordinates, with 32 bits each; a last one makes the decision.
+pub fn metropolis_cube_step<V: Lanes>(
+    potential: &(impl Potential<V> + ?Sized),
+    shape: Shape,
+    step_size: V::Real,
+    x: &mut [V],
+    energy: &mut V,
+    random: &mut [Stream],
+    proposal: &mut [V],
+) -> V {
+    V::vectorize(
+        #[inline(always)]
+        || {
+            // Uniform on (-1, 1) has variance 1/3.
+            let length = V::splat(step_size) * V::constant(SQRT_3 / 2_147_483_648.0);
+            cube_moves(random, proposal);
+            remove_com(shape, proposal, &mut [V::zero(); 3]);
+            for (proposal, &x) in proposal.iter_mut().zip(&*x) {
+                *proposal = x + length * *proposal;
+            }
+        },
+    );
+    let proposed = potential.energy(shape, proposal, None);
+    let mut unit = |i: usize| random.get_mut(i).map_or(f64::NAN, Stream::next_unit);
+    let allowed = V::from_fn(|i| V::Real::from_f64(-libm::log(unit(i))));
+    judge(x, energy, proposal, proposed, allowed)
+}
+
+const SQRT_3: f64 = 1.732_050_807_568_877_2;
+/// Lanes of the widest vector.
+const MOST_LANES: usize = 16;
+
+/// Writes odd whole numbers between -2^31 and 2^31, each as likely as its negative, two from a word of each lane's stream.
+#[inline(always)]
+fn cube_moves<V: Lanes>(random: &mut [Stream], moves: &mut [V]) {
+    let mut words = [0_u64; MOST_LANES];
+    for pair in moves.chunks_mut(2) {
+        for (word, stream) in words.iter_mut().zip(random.iter_mut()) {
+            *word = stream.next_u64();
+        }
+        for (half, move_) in pair.iter_mut().enumerate() {
+            let bits = |i: usize| words.get(i).map_or(0, |word| (word >> (32 * half)) as u32 | 1);
+            *move_ = V::from_fn(|i| V::Real::from_f64(f64::from(bits(i) as i32)));
+        }
     }
-    *energy = change.select_less(allowed, proposed, *energy);
-    change.select_less(allowed, V::constant(1.0), V::zero())
+}
+
+/// Moves each lane to its proposal where the energy rises by less than is `allowed`; one in lanes that moved, else zero.
+fn judge<V: Lanes>(x: &mut [V], energy: &mut V, proposal: &[V], proposed: V, allowed: V) -> V {
+    V::vectorize(
+        #[inline(always)]
+        || {
+            let change = proposed - *energy;
+            for (x, &proposal) in x.iter_mut().zip(proposal) {
+                *x = change.select_less(allowed, proposal, *x);
+            }
+            *energy = change.select_less(allowed, proposed, *energy);
+            change.select_less(allowed, V::constant(1.0), V::zero())
+        },
+    )
 }
 
 /// Writes x + `step_size` times a standard normal on the zero-CoM subspace to `proposal`.
@@ -46,10 +107,15 @@ pub(super) fn random_walk<V: Lanes>(
     for move_ in proposal.iter_mut() {
         *move_ = V::from_fn(|i| V::Real::from_f64(random[i].next_normal()));
     }
-    remove_com(shape, proposal, &mut [V::zero(); 3]);
-    for (proposal, &x) in proposal.iter_mut().zip(x) {
-        *proposal = x + V::splat(step_size) * *proposal;
-    }
+    V::vectorize(
+        #[inline(always)]
+        || {
+            remove_com(shape, proposal, &mut [V::zero(); 3]);
+            for (proposal, &x) in proposal.iter_mut().zip(x) {
+                *proposal = x + V::splat(step_size) * *proposal;
+            }
+        },
+    );
 }
 
 /// Blocks of workspace that [`metropolis`] and [`metropolis_particle`] take for `n` chains.

@@ -1,6 +1,6 @@
 //! Markov-chain transition kernels as pure steps on caller memory.
 //!
-//! [`metropolis_step`] moves the chains in the lanes of one vector; all others move any number of chains `[n][N][D]` whose
+//! [`metropolis_step`] and [`metropolis_cube_step`] move the chains in the lanes of one vector; all others move any number of chains `[n][N][D]` whose
 //! energies come from one call for all of them. Of these each kernel proposes, asks for the energies of the proposals,
 //! and only then changes chains, so that a failure changes none; [`Draws`] names their random numbers, so that the bits do
 //! not depend on which chains move together.
@@ -30,4 +30,6 @@ pub use independence::{independence, independence_extent};
 pub use latent::{
     LatentChains, latent_hmc, latent_hmc_extent, latent_metropolis, latent_metropolis_extent, latent_start,
 };
-pub use metropolis::{metropolis, metropolis_extent, metropolis_particle, metropolis_step};
+pub use metropolis::{
+    metropolis, metropolis_cube_step, metropolis_extent, metropolis_particle, metropolis_step,
+};

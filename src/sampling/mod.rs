@@ -1,4 +1,4 @@
-//! Sampling Boltzmann distributions and judging samples: Markov chains, importance reweighting, histograms,
+//! Sampling Boltzmann distributions and judging samples: Markov chains, replica exchange, importance reweighting, histograms,
 //! metastable states.
 //!
 //! Every random number comes from a [`Stream`](crate::random::Stream) of its own chain or bootstrap replicate:

@@ -5,7 +5,7 @@ use super::error::{Error, check_each};
 use super::kernel::{Kernel, Scratch, Target, Walkers};
 use super::sampler::{Record, check_shape};
 use super::state;
-use crate::error;
+use crate::error::{self, Status};
 use crate::field::Shape;
 use crate::flow::{Block, Plan, Precision};
 use crate::mcmc::{Chains, Draws, exchange, independence, independence_extent};
@@ -39,7 +39,8 @@ pub struct Ladder<'p, R> {
     /// A flow above the last replica: after each sweep that one tries to take a fresh sample of the flow.
     ///
     /// That is the exchange with a replica which samples the flow's own density, and draws anew each time: the same
-    /// acceptance, min(1, w(x')/w(x)) with w = exp(-u/tau)/q, so no replica need be kept.
+    /// acceptance, min(1, w(x')/w(x)) with w = exp(-u/tau)/q, so no replica need be kept. Configurations where the plan's
+    /// inverse does not converge are none of the flow's, and stay.
     pub flow: Option<&'p Plan<R, Vec<Block>>>,
 }
 
@@ -483,7 +484,7 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sweeper<'a, R, P> {
         };
         let target = target(self.potential, self.shape, replica);
         let Some(Scratch { lanes, .. }) = self.scratch.last_mut() else { return Ok(()) };
-        plan.log_prob(&walkers.x, &mut self.log_prob, None, &mut self.work)?;
+        log_probs(plan, &walkers.x, &mut self.log_prob, &mut self.work)?;
         self.accepted.fill(0);
         let seed = step_seed(self.seed, self.ladder.replicas.len() as u64);
         let draws = Draws { seed, first: walkers.first, step: rungs.sweep };
@@ -500,4 +501,24 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sweeper<'a, R, P> {
         }
         Ok(())
     }
+}
+
+/// Log-densities of `x`; the least number there is for a configuration at which the inverse does not converge.
+fn log_probs<R: Precision>(
+    plan: &Plan<R, Vec<Block>>,
+    x: &[R],
+    log_prob: &mut [R],
+    work: &mut [Block],
+) -> Result<(), error::Error> {
+    match plan.log_prob(x, log_prob, None, work) {
+        Err(error) if error.status == Status::Convergence => {}
+        done => return done,
+    }
+    for (x, log_prob) in x.chunks_exact(plan.shape().coordinates()).zip(log_prob.chunks_exact_mut(1)) {
+        match plan.log_prob(x, log_prob, None, work) {
+            Err(error) if error.status == Status::Convergence => log_prob.fill(-R::MAX),
+            done => done?,
+        }
+    }
+    Ok(())
 }

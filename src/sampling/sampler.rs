@@ -42,8 +42,8 @@ struct State<R> {
 }
 
 impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
-    /// `chains` chains at their starts. For a latent kernel [`Initial::Prior`] is in the latent space; configurations of
-    /// [`Initial::With`] are taken there by the plan's inverse.
+    /// `chains` chains at their starts. For a kernel with a flow [`Initial::Prior`] is in the latent space, and for a latent
+    /// kernel the configurations of [`Initial::With`] are taken there by the plan's inverse.
     ///
     /// # Errors
     /// No chains, an empty shape, a kernel out of range or with a flow of another shape; a start (index: chain) that is
@@ -65,10 +65,17 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
         let blocks = map_indexed(chains.div_ceil(BLOCK), |block| {
             let first = block * BLOCK;
             let mut x = initial.positions(shape, seed, first..chains.min(first + BLOCK))?;
-            if let (true, Some(plan), Initial::With(_)) = (kernel.is_latent(), kernel.plan(), initial) {
-                let configurations = x.clone();
-                let mut work = plan.allocate_workspace(BLOCK)?;
-                plan.inverse(&configurations, &mut x, None, &mut work)?;
+            if let Some(plan) = kernel.plan() {
+                let (start, mut work) = (x.clone(), plan.allocate_workspace(BLOCK)?);
+                match initial {
+                    Initial::With(_) if kernel.is_latent() => {
+                        plan.inverse(&start, &mut x, None, &mut work)?
+                    }
+                    Initial::Prior { .. } if !kernel.is_latent() => {
+                        plan.forward(&start, &mut x, None, &mut work)?;
+                    }
+                    _ => {}
+                }
             }
             Walkers::start(&kernel, &target, first, x)
         });
