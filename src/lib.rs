@@ -22,7 +22,7 @@
 //! | [`mcmc`] | Metropolis and independence steps on caller memory |
 //! | `capi` | the C functions (feature `capi`) |
 //! | `train` | losses, gradients, optimiser, honest training, closed-form flow matching (feature `std`) |
-//! | `sampling` | Markov-chain drivers, importance reweighting, histograms, minima (feature `std`) |
+//! | `sampling` | Markov-chain drivers, importance reweighting, free energies, histograms, minima (feature `std`) |
 //! | `io` | files (feature `std`) |
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]

@@ -36,6 +36,11 @@ pub enum Error {
         /// Its length per chain.
         length: usize,
     },
+    /// Equations that could not be solved.
+    NotConverged {
+        /// After how many iterations.
+        iterations: usize,
+    },
 }
 
 impl Error {
@@ -60,6 +65,7 @@ impl fmt::Display for Error {
             Error::TooShort { length } => {
                 write!(f, "{length} values a chain are too few for their autocorrelation time")
             }
+            Error::NotConverged { iterations } => write!(f, "not converged after {iterations} iterations"),
         }
     }
 }
