@@ -23,7 +23,7 @@
 //! | `capi` | the C functions (feature `capi`) |
 //! | `train` | losses, gradients, optimiser, honest training, closed-form flow matching (feature `std`) |
 //! | `sampling` | Markov-chain drivers, importance reweighting, free energies, histograms, minima (feature `std`) |
-//! | `io` | files (feature `std`) |
+//! | `io` | files: models, trajectories, tables (feature `std`) |
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![deny(missing_docs)]
