@@ -22,8 +22,11 @@
 //! | [`mcmc`] | transition kernels on caller memory: random walks, Hamiltonian, with flows, exchange of replicas |
 //! | `capi` | the C functions (feature `capi`) |
 //! | `train` | losses, gradients, optimiser, honest training, closed-form flow matching (feature `std`) |
-//! | `sampling` | drivers of Markov chains and replicas, importance reweighting, histograms, minima (feature `std`) |
-//! | `io` | files (feature `std`) |
+//! | `sampling` | drivers of Markov chains and replicas, importance reweighting, free energies, histograms, minima (feature `std`) |
+//! | `io` | files: models, trajectories, tables (feature `std`) |
+//! | `systems` | the benchmark systems: what is known of them and how their flows are trained (feature `std`) |
+//! | `plot` | pictures (feature `plot`) |
+//! | `bin` | the program `eqflow` (feature `cli`) |
 
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![deny(missing_docs)]
@@ -46,8 +49,12 @@ pub mod random;
 pub mod io;
 #[cfg(feature = "std")]
 mod parallel;
+#[cfg(feature = "plot")]
+pub mod plot;
 #[cfg(feature = "std")]
 pub mod sampling;
+#[cfg(feature = "std")]
+pub mod systems;
 #[cfg(feature = "std")]
 pub mod train;
 

@@ -10,7 +10,7 @@ use crate::lab::{Lab, Report, converged_samples};
 use crate::systems::{DW2, GRID_STEPS};
 use crate::training::Trained;
 use eqflow::flow::{Block, Config, Plan};
-use eqflow::sampling::{Histogram, draw_samples, energies};
+use eqflow::sampling::{Histogram, Profile, draw_samples, energies, pair_distances};
 use eqflow::train::likelihood;
 use std::error::Error;
 
@@ -19,34 +19,6 @@ const STEPS: usize = 80;
 const CHUNK: usize = 100_000;
 /// The bar: the profile is compared where it lies below this.
 const HIGHEST: f64 = 6.0;
-
-/// Sums over samples in one bin or over all: of the weights, of their squares, and of the samples.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    weight: f64,
-    square: f64,
-    count: f64,
-}
-
-impl Sums {
-    fn add(&mut self, w: f64) {
-        self.weight += w;
-        self.square += w * w;
-        self.count += 1.0;
-    }
-
-    /// -log of the fraction that lies in `self`, a bin of the given width, and its error by the delta method.
-    fn free_energy(&self, whole: &Sums, width: f64) -> (f64, f64) {
-        let p = self.weight / whole.weight;
-        let variance = (1.0 - 2.0 * p) * self.square + p * p * whole.square;
-        (-(p / width).ln(), variance.sqrt() / self.weight)
-    }
-
-    /// The same as if all weights were equal.
-    fn raw(&self, whole: &Sums, width: f64) -> f64 {
-        -(self.count / whole.count / width).ln()
-    }
-}
 
 /// One bin's free energies.
 struct Bin {
@@ -66,7 +38,7 @@ pub fn run(lab: &Lab) -> Result<Report, Box<dyn Error>> {
         flow.parameters.with_model(|model| Plan::allocate(model, &Config::rk4(STEPS)))?;
     let gap = discretisation(&flow, &plan, lab.seed_of(32))?;
     let n = lab.budget(400, 30) * CHUNK;
-    let (bins, whole) = profile(&plan, lab.seed_of(33), n, &edges)?;
+    let (bins, effective) = profile(&plan, lab.seed_of(33), n, &edges)?;
 
     let mut csv = Csv::new(&["d", "exact", "reweighted", "standard_error", "raw"]);
     for bin in &bins {
@@ -87,7 +59,7 @@ pub fn run(lab: &Lab) -> Result<Report, Box<dyn Error>> {
          {:.4} by 20 steps, floor {:.5}, prior {:.3}. The grid of {STEPS} steps that drew the samples differs from the \
          converged log-density by at most {gap:.1e} on 1000 of them.",
         compared.len(),
-        100.0 * whole.weight * whole.weight / whole.square / whole.count,
+        100.0 * effective / n as f64,
         test.nll,
         test.standard_error,
         test.grid_nll,
@@ -106,36 +78,33 @@ fn discretisation(flow: &Trained, plan: &Plan<f64, Vec<Block>>, seed: u64) -> Re
     Ok(differences.fold(0.0, f64::max))
 }
 
-/// Free energies of all bins, and the sums over all samples.
+/// Free energies of all bins, and the effective sample size.
 fn profile(
     plan: &Plan<f64, Vec<Block>>,
     seed: u64,
     n: usize,
     edges: &[f64],
-) -> Result<(Vec<Bin>, Sums), Box<dyn Error>> {
-    let mut sums = vec![Sums::default(); edges.len() - 1];
-    let mut whole = Sums::default();
+) -> Result<(Vec<Bin>, f64), Box<dyn Error>> {
+    let mut profile = Profile::new(edges)?;
     for chunk in 0..n / CHUNK {
         let drawn = draw_samples(plan, seed.wrapping_add((chunk as u64) << 32), CHUNK, &|_| ())?;
         let u = energies(&DW2.energy, DW2.shape, &drawn.samples)?;
-        for (x, (u, log_prob)) in drawn.samples.chunks_exact(4).zip(u.iter().zip(&drawn.log_probs)) {
+        let d = pair_distances(DW2.shape, &drawn.samples)?;
+        for (d, (u, log_prob)) in d.iter().zip(u.iter().zip(&drawn.log_probs)) {
             // log Z is 7.3: no weight overflows.
-            let w = (-u - log_prob).exp();
-            let d = (x[0] - x[2]).hypot(x[1] - x[3]);
-            whole.add(w);
-            let bin = edges.partition_point(|&edge| edge <= d);
-            if (1..edges.len()).contains(&bin) {
-                sums[bin - 1].add(w);
-            }
+            profile.add(&[*d], (-u - log_prob).exp())?;
         }
     }
-    let bins = edges.windows(2).zip(free_energies(edges)).zip(&sums).map(|((edges, exact), sums)| {
-        let width = edges[1] - edges[0];
-        let (reweighted, standard_error) = sums.free_energy(&whole, width);
-        let middle = 0.5 * (edges[0] + edges[1]);
-        Bin { middle, exact, reweighted, standard_error, raw: sums.raw(&whole, width) }
+    let (found, raw) = (profile.free_energies(), profile.unweighted());
+    let bins = edges.windows(2).zip(free_energies(edges)).zip(found.into_iter().zip(raw));
+    let bins = bins.map(|((edges, exact), (found, raw))| Bin {
+        middle: 0.5 * (edges[0] + edges[1]),
+        exact,
+        reweighted: found.value,
+        standard_error: found.standard_error,
+        raw,
     });
-    Ok((bins.collect(), whole))
+    Ok((bins.collect(), profile.effective_sample_size()))
 }
 
 fn plot(bins: &[Bin]) -> Plot {

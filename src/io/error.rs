@@ -24,6 +24,15 @@ pub enum Cause {
     System(std::io::Error),
     /// The content is wrong.
     Content(crate::error::Error),
+    /// A line of text is wrong.
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file is not of the form that it should have, or what should be written has none.
+    Format(String),
 }
 
 impl Error {
@@ -55,6 +64,8 @@ impl fmt::Display for Cause {
         match self {
             Cause::System(error) => error.fmt(f),
             Cause::Content(error) => error.fmt(f),
+            Cause::Line { line, reason } => write!(f, "line {line}: {reason}"),
+            Cause::Format(reason) => reason.fmt(f),
         }
     }
 }

@@ -13,9 +13,8 @@ use std::path::Path;
 pub fn save_model(path: impl AsRef<Path>, model: &Model<'_>) -> Result<(), Error> {
     let path = path.as_ref();
     let fail = |cause: Cause| Error::new("write model file", path, cause);
-    let mut bytes = vec![0; written_length(model)];
-    write_model(model, &mut bytes).map_err(|e| fail(e.into()))?;
-    replace(path, &bytes).map_err(|e| fail(e.into()))
+    let file = ModelFile::from_model(model).map_err(|e| fail(e.into()))?;
+    replace(path, file.bytes()).map_err(|e| fail(e.into()))
 }
 
 /// The bytes of a model file, in memory and checked.
@@ -25,6 +24,16 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
+    /// The bytes that [`save_model`] would write.
+    ///
+    /// # Errors
+    /// Those of [`Model::check`].
+    pub fn from_model(model: &Model<'_>) -> Result<Self, crate::error::Error> {
+        let mut bytes = vec![0; written_length(model)];
+        write_model(model, &mut bytes)?;
+        Ok(ModelFile { bytes })
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors

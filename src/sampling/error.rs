@@ -43,6 +43,11 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Equations that could not be solved.
+    NotConverged {
+        /// After how many iterations.
+        iterations: usize,
+    },
 }
 
 impl From<crate::error::Error> for Error {
@@ -75,6 +80,7 @@ impl fmt::Display for Error {
             }
             Error::Core(error) => write!(f, "{error}"),
             Error::State { reason } => write!(f, "the state cannot be resumed: {reason}"),
+            Error::NotConverged { iterations } => write!(f, "not converged after {iterations} iterations"),
         }
     }
 }

@@ -40,14 +40,13 @@ impl Histogram {
         let (mut below, mut above) = (0.0, 0.0);
         for (i, &value) in values.iter().enumerate() {
             let w = weight(i) / total;
-            if value < edges[0] {
-                below += w;
-            } else if value > edges[bins] {
-                above += w;
-            } else {
-                let bin = edges.partition_point(|&edge| edge <= value).min(bins) - 1;
-                mass[bin] += w;
-                square[bin] += w * w;
+            match bin(edges, value) {
+                Some(bin) => {
+                    mass[bin] += w;
+                    square[bin] += w * w;
+                }
+                None if value < edges[0] => below += w,
+                None => above += w,
             }
         }
         let width = |bin: usize| edges[bin + 1] - edges[bin];
@@ -105,7 +104,14 @@ impl Histogram {
     }
 }
 
-fn check_edges(edges: &[f64]) -> Result<(), Error> {
+/// The bin that holds `value`, if any; the last one holds its upper edge too.
+pub(super) fn bin(edges: &[f64], value: f64) -> Option<usize> {
+    let bins = edges.len() - 1;
+    let inside = (edges[0]..=edges[bins]).contains(&value);
+    inside.then(|| edges.partition_point(|&edge| edge <= value).min(bins) - 1)
+}
+
+pub(super) fn check_edges(edges: &[f64]) -> Result<(), Error> {
     if edges.len() < 2 {
         return Err(Error::Length { name: "edges", length: edges.len(), demand: "at least 2" });
     }

@@ -46,6 +46,33 @@ impl ImportanceWeights {
         Self::new(&energies.iter().zip(log_probs).map(|(u, log_prob)| -u - log_prob).collect::<Vec<_>>())
     }
 
+    /// As [`ImportanceWeights::from_densities`], but to exp(-u / T) for a `temperature` T in units of the energies' own:
+    /// the flow's samples at another temperature.
+    ///
+    /// # Errors
+    /// Those of [`ImportanceWeights::from_densities`]; a temperature that is not finite and above 0.
+    pub fn from_densities_at(temperature: f64, energies: &[f64], log_probs: &[f64]) -> Result<Self, Error> {
+        check_temperature("temperature", temperature)?;
+        let scaled: Vec<f64> = energies.iter().map(|u| u / temperature).collect();
+        Self::from_densities(&scaled, log_probs)
+    }
+
+    /// The weights exp(-(1/to - 1/from) u) that turn averages over equilibrium samples of exp(-u / `from`), such as those
+    /// of Markov chains, into averages over exp(-u / `to`). Their log-mean ([`ImportanceWeights::log_z`]) is the
+    /// logarithm of Z(to) / Z(from).
+    ///
+    /// The errors count the samples as independent.
+    ///
+    /// # Errors
+    /// An energy that is not finite; a temperature that is not finite and above 0.
+    pub fn between_temperatures(from: f64, to: f64, energies: &[f64]) -> Result<Self, Error> {
+        check_temperature("from", from)?;
+        check_temperature("to", to)?;
+        check_each("energies", energies, "finite", f64::is_finite)?;
+        let slope = 1.0 / from - 1.0 / to;
+        Self::new(&energies.iter().map(|u| slope * u).collect::<Vec<_>>())
+    }
+
     /// Number of samples, at least 1.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {
@@ -103,6 +130,11 @@ impl ImportanceWeights {
         Ok(Bootstrap { weights: self, replicates, seed })
     }
 
+    /// The weights divided by the largest.
+    pub(super) fn scaled(&self) -> &[f64] {
+        &self.scaled
+    }
+
     fn log_mean(&self, sample: impl Iterator<Item = usize>) -> f64 {
         let sum: f64 = sample.map(|i| self.scaled[i]).sum();
         self.log_scale + libm::log(sum / self.len() as f64)
@@ -138,6 +170,13 @@ impl ImportanceWeights {
         }
         Ok(products)
     }
+}
+
+fn check_temperature(name: &'static str, temperature: f64) -> Result<(), Error> {
+    if temperature.is_finite() && temperature > 0.0 {
+        return Ok(());
+    }
+    Err(Error::value(name, temperature, "finite and above 0"))
 }
 
 /// Estimates of [`ImportanceWeights`] with bootstrap errors.

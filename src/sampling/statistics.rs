@@ -89,13 +89,13 @@ pub fn autocorrelation_time(values: &[f64], chains: usize) -> Result<Estimate, E
 
 /// Sum over all chains of products `lag` apart. Not divided by the number of terms: the missing ones make the
 /// noise at long lags small (Sokal 1997), and the common factor cancels.
-fn autocovariance(deviation: &[f64], length: usize, lag: usize) -> f64 {
+pub(super) fn autocovariance(deviation: &[f64], length: usize, lag: usize) -> f64 {
     let chain = |chain: &[f64]| chain.iter().zip(&chain[lag..]).map(|(a, b)| a * b).sum::<f64>();
     deviation.chunks_exact(length).map(chain).sum()
 }
 
 /// Values a chain.
-fn chain_length(values: &[f64], chains: usize) -> Result<usize, Error> {
+pub(super) fn chain_length(values: &[f64], chains: usize) -> Result<usize, Error> {
     if chains == 0 {
         return Err(Error::value("chains", 0.0, "at least 1"));
     }
@@ -109,7 +109,7 @@ fn chain_length(values: &[f64], chains: usize) -> Result<usize, Error> {
     Ok(values.len() / chains)
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 

@@ -33,7 +33,7 @@ pub fn energies(
     for (name, color, histogram) in &curves {
         plot.series.push(Series::steps(name, *color, histogram.edges(), histogram.density()));
     }
-    plot.write(folder, "energies")
+    Ok(plot.write(folder, "energies")?)
 }
 
 /// Held-out NLL, by the grid and converged, at every check, with the floor.
@@ -53,5 +53,5 @@ pub fn training_curve(job: &Job, folder: &Path, trained: &Trained) -> Result<Vec
         Series::line(&format!("{GRID_STEPS} RK4 steps"), ORANGE, grid),
         Series::line("floor: entropy of the Boltzmann distribution", GREY, floor),
     ];
-    plot.write(folder, "training")
+    Ok(plot.write(folder, "training")?)
 }
