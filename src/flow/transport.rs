@@ -146,6 +146,9 @@ impl<R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> StageTangent<
     }
 }
 
+/// phi with each lane at its own time.
+type LaneRadial<'a, V> = Exact<'a, V, PerLane<'a, V>>;
+
 /// The field at any time, each lane at its own.
 struct LaneField<'p, 'w, R, S, V> {
     plan: &'p Plan<R, S>,
@@ -155,7 +158,7 @@ struct LaneField<'p, 'w, R, S, V> {
 
 impl<'w, R: Precision, S: Deref<Target = [Block]>, V: Lanes<Real = R>> LaneField<'_, 'w, R, S, V> {
     /// phi at the lanes' times, and the scratch for its pair loop.
-    fn at(&mut self, t: V) -> Result<(Exact<'_, V, PerLane<'_, V>>, &mut PairScratch<'w, V>), Missing> {
+    fn at(&mut self, t: V) -> Result<(LaneRadial<'_, V>, &mut PairScratch<'w, V>), Missing> {
         let kernel = self.plan.kernel()?;
         let offset = kernel.collapse(t, self.weights);
         Ok((Exact { kernel, offset, weights: PerLane(self.weights) }, self.pairs))

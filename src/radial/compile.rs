@@ -7,7 +7,7 @@ use super::cells::Cells;
 use super::collapse::{Basis, Kernel};
 use super::exact::LN_2;
 use crate::error::Missing;
-use crate::lanes::{Lanes, Real, at, check, copy, exp2_neg, exp2_neg_each, part, part_mut};
+use crate::lanes::{Lanes, Real, at, check, copy, exp2_neg, exp2_neg_each, part_mut};
 
 /// Cells that are compiled together, whatever the vector width: which Gaussians count is decided a block.
 pub const BLOCK: usize = 8;
@@ -112,17 +112,19 @@ pub fn combine<V: Lanes<Real = f64>, R: Real>(
         || {
             let length = stride(rows, n_time)?;
             check(n_time > 0 && values.len() / n_time == tables.len() / length)?;
+            let (runs, _) = vectors::<V>(rows)?.as_chunks::<VECTORS>();
+            let runs_of_row = length / (VECTORS * V::WIDTH);
+            check(runs.len() == n_time * runs_of_row)?;
             // A run of every row stays in the first cache for all stages.
-            for first in (0..length).step_by(VECTORS * V::WIDTH) {
+            for number in 0..runs_of_row {
                 for (values, table) in values.chunks_exact(n_time).zip(tables.chunks_exact_mut(length)) {
                     let mut sums = [V::zero(); VECTORS];
-                    for (&value, row) in values.iter().zip(rows.chunks_exact(length)) {
-                        let row = vectors::<V>(part(row, first, VECTORS * V::WIDTH)?)?;
-                        for (sum, &term) in sums.iter_mut().zip(row) {
+                    for (&value, row) in values.iter().zip(runs.chunks_exact(runs_of_row)) {
+                        for (sum, &term) in sums.iter_mut().zip(&row[number]) {
                             *sum += V::splat(value) * term;
                         }
                     }
-                    let run = part_mut(table, first, VECTORS * V::WIDTH)?;
+                    let run = part_mut(table, number * VECTORS * V::WIDTH, VECTORS * V::WIDTH)?;
                     for (target, sum) in run.chunks_exact_mut(V::WIDTH).zip(&sums) {
                         for (target, &sum) in target.iter_mut().zip(sum.as_slice()) {
                             *target = R::from_f64(sum);
