@@ -150,6 +150,32 @@ fn what_goes_wrong_is_said_with_the_right_status() {
     assert!(!at.join("a.xyz").exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_resumes_to_the_same_model() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    results(at, "simulate --system dw2 -n 400 --chains 40 --burn-in 200 --thin 50 --step 0.7 -o data.npz");
+    let train = "train data.npz --system dw2 --iterations 3000 --check-every 1000 --batch-size 8 -o";
+    results(at, &format!("{train} whole.eqf"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_eqflow"))
+        .args(format!("{train} broken.eqf").split_whitespace())
+        .current_dir(at)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "360 configurations to train on, 40 kept aside for certification\n");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!at.join("broken.eqf").exists());
+    results(at, &format!("{train} broken.eqf --resume"));
+    assert_eq!(fs::read(at.join("broken.eqf")).unwrap(), fs::read(at.join("whole.eqf")).unwrap());
+}
+
 #[test]
 fn help_and_completions_are_printed() {
     let folder = tempfile::tempdir().unwrap();

@@ -90,16 +90,22 @@ pub fn run(options: &Options) -> Outcome {
     if options.loss == Loss::Renyi && options.system.is_none() {
         return Err("--loss renyi needs a --system for its energies".into());
     }
+    // First of all: from here on Ctrl-C loses nothing.
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))?;
     let trajectory = files::read(&options.data, options.system.as_ref(), options.dimension)?;
     check_species(&trajectory)?;
     let checkpoint = PathBuf::from(format!("{}.checkpoint", options.output.display()));
     let (train, held_out) = split(&trajectory)?;
+    let counts = [train, held_out].map(|samples| samples.len() / trajectory.shape.coordinates());
+    eprintln!("{} configurations to train on, {} kept aside for certification", counts[0], counts[1]);
     let mut trainer = trainer(options, &trajectory, (train, held_out), &checkpoint)?;
     if let Some(system) = &options.system {
         trainer = trainer.with_potential(Arc::new(system.energy));
     }
     let mut report = Report::new(format!("train {}", options.data.display()));
-    if teach(&mut trainer)?.is_break() {
+    if teach(&mut trainer, &interrupted)?.is_break() {
         write_atomically(&checkpoint, &trainer.checkpoint())?;
         report.note("Stopped: go on with --resume.");
         report.file(checkpoint);
@@ -186,10 +192,7 @@ fn trainer(
 }
 
 /// Trains to the end, or until Ctrl-C breaks.
-fn teach(trainer: &mut Trainer<f32>) -> Result<ControlFlow<()>, Box<dyn Error>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))?;
+fn teach(trainer: &mut Trainer<f32>, interrupted: &AtomicBool) -> Result<ControlFlow<()>, TrainError> {
     let bar = progress_bar(trainer.config().iterations as u64, "training");
     let outcome = trainer.run(|progress| {
         show(&bar, progress);
