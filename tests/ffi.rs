@@ -477,6 +477,34 @@ fn the_example_explains_failures() {
     assert!(explain(&[]).contains("usage"));
 }
 
+/// `train::certify` has other factorisations for determinants and singular values.
+#[test]
+fn the_certificate_in_c_is_that_of_rust() {
+    const SAMPLES: usize = 40;
+    let program = compile("examples/c/certify.c", "certify", &[]);
+    let model = root().join("tests/models/dw4-trained.eqf");
+    let output = succeed(run(&program).arg(&model).args([&SAMPLES.to_string(), "5", "20"])).stdout;
+    let output = String::from_utf8(output).unwrap();
+    let arrays = common::models::Parameters::trained();
+    let plan: Plan<f64, Vec<Block>> = Plan::allocate(&arrays.model(), &Config::dopri5(1e-6, 1e-7)).unwrap();
+    let mut x = vec![0.0; SAMPLES * 8];
+    plan.sample(5, 0, &mut x, None, &mut plan.allocate_workspace(SAMPLES).unwrap()).unwrap();
+    let parameters = eqflow::train::Parameters::from_model(&arrays.model());
+    let want = eqflow::train::certify(&parameters, &x, 20, &Default::default()).unwrap();
+    let difference = want.difference.unwrap();
+    for (label, want) in [("grid minus converged", difference), ("round trip", want.round_trip)] {
+        let found = printed(&output, label);
+        let [low, .., high] = want.quantiles;
+        for (found, want) in found.iter().zip([want.mean, want.standard_error, low, high]) {
+            assert!((found - want).abs() < 1e-6 * want.abs().max(1e-3), "{label}: {found}, not {want}");
+        }
+        assert_eq!(found.len(), 4);
+    }
+    let singular = printed(&output, "least singular value")[0];
+    assert!((singular / want.least_singular_value - 1.0).abs() < 1e-6, "{output}");
+    assert_eq!(printed(&output, "folded"), [want.folded as f64]);
+}
+
 #[test]
 fn the_program_in_the_readme_runs_and_prints_the_rust_numbers() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
