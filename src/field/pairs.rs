@@ -389,4 +389,35 @@ mod tests {
             }
         }
     }
+
+    /// phi = 1 everywhere.
+    struct One;
+
+    impl Radial<f64> for One {
+        fn value_slope(&self, _: &[f64], phi: &mut [f64], slope: &mut [f64]) {
+            phi.fill(1.0);
+            slope.fill(0.0);
+        }
+
+        fn value_slope_curvature(&self, d: &[f64], phi: &mut [f64], slope: &mut [f64], _: &mut [f64]) {
+            self.value_slope(d, phi, slope);
+        }
+    }
+
+    #[test]
+    fn arrays_that_do_not_fit_are_errors_and_nothing_is_left_out() {
+        let (shape, groups) = (Shape { particles: 3, dimension: 2 }, 2);
+        let call = |scratch: usize, [x, v, div]: [usize; 3]| {
+            let mut memory = vec![0.0; scratch];
+            let (mut scratch, _) = PairScratch::carve(shape, groups, &mut memory)?;
+            let (x, mut v, mut div) = (vec![0.5; x], vec![0.0; v], vec![0.0; div]);
+            velocity_divergence(shape, &One, &x, &mut v, &mut div, &mut scratch).map(|()| div)
+        };
+        let extent = PairScratch::<f64>::extent(shape, groups);
+        assert_eq!(call(extent, [12, 12, 2]), Ok(vec![12.0, 12.0]));
+        assert_eq!(call(extent - 1, [12, 12, 2]), Err(Missing));
+        for lengths in [[11, 12, 2], [12, 11, 2], [12, 12, 1], [18, 18, 2], [12, 12, 3]] {
+            assert_eq!(call(extent, lengths), Err(Missing), "{lengths:?}");
+        }
+    }
 }

@@ -63,3 +63,35 @@ pub fn copy<T: Copy>(from: &[T], to: &mut [T]) -> Result<(), Missing> {
 pub fn check(fits: bool) -> Result<(), Missing> {
     if fits { Ok(()) } else { Err(Missing) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_whole_or_missing() {
+        let mut values = [1, 2, 3, 4, 5];
+        assert_eq!(part(&values, 1, 3), Ok(&[2, 3, 4][..]));
+        assert_eq!(part(&values, 5, 0), Ok(&[][..]));
+        for (start, length) in [(3, 3), (6, 0), (usize::MAX, 2), (2, usize::MAX)] {
+            assert_eq!(part(&values, start, length), Err(Missing));
+            assert_eq!(part_mut(&mut values, start, length), Err(Missing));
+        }
+        assert_eq!((at(&values, 4), at(&values, 5)), (Ok(5), Err(Missing)));
+        assert_eq!(at_mut(&mut values, 5), Err(Missing));
+        assert_eq!(split(&mut values, 6), Err(Missing));
+        let ([a, b], rest) = split_each(&mut values, 2).unwrap();
+        assert_eq!((&*a, &*b, &*rest), (&[1, 2][..], &[3, 4][..], &[5][..]));
+        assert!(split_each::<_, 3>(&mut values, 2).is_err());
+    }
+
+    #[test]
+    fn copies_are_whole_or_none() {
+        let mut to = [0, 0];
+        assert_eq!(copy(&[1, 2, 3], &mut to), Err(Missing));
+        assert_eq!(copy(&[1], &mut to), Err(Missing));
+        assert_eq!(to, [0, 0]);
+        assert_eq!(copy(&[1, 2], &mut to), Ok(()));
+        assert_eq!(to, [1, 2]);
+    }
+}

@@ -24,3 +24,18 @@ pub trait Potential<V: Lanes>: Sync {
     /// infinite. NaN where the gradient is not as long as `x`.
     fn energy(&self, shape: Shape, x: &[V], gradient: Option<&mut [V]>) -> V;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_of_another_length_makes_the_energy_nan() {
+        let shape = Shape { particles: 2, dimension: 1 };
+        let potentials: [&dyn Potential<f64>; 2] = [&DoubleWell::dw4(), &LennardJones::lj13()];
+        for potential in potentials {
+            let energy = |n: usize| potential.energy(shape, &[1.0, -1.0], Some(&mut vec![0.0; n]));
+            assert!(energy(2).is_finite() && energy(1).is_nan() && energy(3).is_nan());
+        }
+    }
+}
