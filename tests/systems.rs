@@ -41,7 +41,7 @@ fn chains_of_another_cluster_have_the_exact_mean_energy() {
         mean += weight * u(d);
     }
     let system = System::named("lj2").unwrap();
-    let n = 8_000;
+    let n = 2_000;
     let drawn = system.sample(n, 0.3, 5, &|_| ()).unwrap();
     let found = chain_mean(&drawn.energies, system.chains_of(n)).unwrap();
     assert!((found.value - mean / z).abs() < 3.0 * found.standard_error, "{found} against {}", mean / z);
