@@ -76,6 +76,8 @@ impl Page for Map {
             .disable_x_axis()
             .disable_mesh()
             .y_desc(&self.value)
+            // Adding zero makes the sign of a rounded zero positive.
+            .y_label_formatter(&|value| format!("{}", (value * 1e6).round() / 1e6 + 0.0))
             .label_style((FONT, 15))
             .axis_desc_style((FONT, 17))
             .draw()?;

@@ -47,13 +47,13 @@ pub fn initial(
 pub fn concentrated(shape: Shape, (m, width, longest): (usize, f64, f64), l: usize) -> Parameters {
     let mut parameters =
         Parameters::identity(Basis::Normalized, shape, (m, longest, 0.5), (l, 3.0 / l as f64));
-    let arsinh = |x: f64| libm::asinh(x / width);
+    let arsinh = |x: f64| (x / width).asinh();
     let (first, last) = (arsinh(-1.0), arsinh(longest - 1.0));
     let spacing = (last - first) / (m - 1) as f64;
     for i in 0..m {
         let s = first + spacing * i as f64;
-        parameters.group_mut(Group::Mu)[i] = (1.0 + width * libm::sinh(s)).max(0.0);
-        parameters.group_mut(Group::LogGamma)[i] = libm::log(3.0 * spacing * width * libm::cosh(s));
+        parameters.group_mut(Group::Mu)[i] = (1.0 + width * s.sinh()).max(0.0);
+        parameters.group_mut(Group::LogGamma)[i] = (3.0 * spacing * width * s.cosh()).ln();
     }
     parameters.group_mut(Group::Importance).fill(IMPORTANCE);
     parameters

@@ -66,13 +66,14 @@ pub fn profile(folder: &Path, axis: &str, edges: &[f64], found: &[Estimate], raw
     if !low.is_finite() {
         return Ok(Vec::new());
     }
-    let ranges: [Range<f64>; 2] = [edges[0]..edges[edges.len() - 1], low - 0.6..high + 1.2];
+    let ranges: [Range<f64>; 2] = [edges[0]..edges[edges.len() - 1], low - 0.6..high + 0.3 * (high - low)];
     let mut plot = Plot::new(&format!("Free energy along the {axis}"), [axis, "-log p / kT"], ranges);
     let middles = || edges.windows(2).map(|edge| 0.5 * (edge[0] + edge[1]));
     if let Some(raw) = raw {
         plot.series.push(Series::line("samples as they are", ORANGE, middles().zip(raw.iter().copied())));
     }
-    let marks = middles().zip(found).filter(|(_, f)| f.standard_error.is_finite());
+    // An error of several kT says nothing but that there is no sample.
+    let marks = middles().zip(found).filter(|(_, f)| f.standard_error < 2.0);
     let name = if raw.is_some() { "reweighted" } else { "samples" };
     plot.series.push(Series::marks(name, BLUE, marks.map(|(x, f)| (x, f.value, f.standard_error))));
     Ok(plot.write(folder, "profile")?)

@@ -3,7 +3,7 @@
 use super::report::{Report, progress_bar};
 use super::{Outcome, files, pictures};
 use clap::Args;
-use eqflow::flow::{Block, Config, LogDet, Plan};
+use eqflow::flow::{Block, Config, Inverse, LogDet, Plan};
 use eqflow::io::{Trajectory, check_trajectory_path, write_trajectory};
 use eqflow::plot::ORANGE;
 use eqflow::sampling::{draw_samples, independent_mean};
@@ -51,7 +51,7 @@ pub struct Rung {
 impl Rung {
     pub fn config(&self) -> Config {
         match self.steps {
-            Some(steps) => Config::rk4(steps).with_log_det(LogDet::Jacobian),
+            Some(steps) => Config::rk4(steps).with_log_det(LogDet::Jacobian).with_inverse(Inverse::Exact),
             None => Config::dopri5(self.tolerance, self.tolerance),
         }
     }

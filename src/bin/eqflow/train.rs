@@ -98,6 +98,7 @@ pub fn run(options: &Options) -> Outcome {
     check_species(&trajectory)?;
     let checkpoint = PathBuf::from(format!("{}.checkpoint", options.output.display()));
     let (train, held_out) = split(&trajectory)?;
+    check_flat(&trajectory)?;
     let counts = [train, held_out].map(|samples| samples.len() / trajectory.shape.coordinates());
     eprintln!("{} configurations to train on, {} kept aside for certification", counts[0], counts[1]);
     let mut trainer = trainer(options, &trajectory, (train, held_out), &checkpoint)?;
@@ -132,6 +133,20 @@ fn check_species(trajectory: &Trajectory) -> Result<(), String> {
         Some(other) => Err(format!(
             "the configurations have {} and {other}: the flow knows one species only",
             trajectory.species[0]
+        )),
+    }
+}
+
+/// A coordinate that is zero everywhere has no density in it.
+fn check_flat(trajectory: &Trajectory) -> Result<(), String> {
+    let dimension = trajectory.shape.dimension;
+    let flat = |k: &usize| trajectory.samples.iter().skip(*k).step_by(dimension).all(|x| *x == 0.0);
+    match (0..dimension).find(flat) {
+        None => Ok(()),
+        Some(k) => Err(format!(
+            "{} is 0 in all configurations: say --dimension {} for a system of fewer dimensions",
+            ["x", "y", "z"][k],
+            dimension - 1
         )),
     }
 }
