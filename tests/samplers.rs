@@ -400,6 +400,23 @@ fn replica_exchange_finds_the_global_minimum_of_lj13() {
 
 const LJ13_SAMPLES: usize = 60;
 
+/// Seed 61, 32 ladders; the last replica is at tau = 1, where very long replica exchange gave -42.967 +- 0.018.
+#[test]
+#[ignore = "takes a minute or more"]
+fn replica_exchange_reaches_the_mean_energy_of_lj13() {
+    let (potential, replicas) = (LennardJones::lj13(), cluster_ladder(0.3, 6));
+    let ladder = Ladder { replicas: &replicas, steps: 2, flow: None };
+    let mut exchange = ReplicaExchange::new(&potential, LJ13, ladder, 32, 61, Initial::With(&cube)).unwrap();
+    exchange.advance(1500, &|_| ()).unwrap();
+    let run = exchange.sample(500, 6, &|_| ()).unwrap();
+    for (replica, energies) in replicas.iter().zip(&run.energies) {
+        println!("tau {:.3}: <u> = {}", replica.tau, chain_mean(energies, 32).unwrap());
+    }
+    println!("{:.2?} {:.2?} {}", run.acceptance_rates, run.exchange_rates, run.round_trips);
+    let hot = chain_mean(&run.energies[5], 32).unwrap();
+    assert!((hot.value + 42.967).abs() < 3.0 * hot.standard_error.hypot(0.018), "{hot}");
+}
+
 /// The largest distance between the distribution of `values` and the exact one of the energy, at the table's energies.
 fn kolmogorov_smirnov(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
