@@ -303,6 +303,32 @@ module eqflow
             type(eqf_diag), intent(inout), optional :: diag
             integer(c_int32_t) :: status
         end function
+        function eqf_pull_gradient(plan, n, z, x_bar, log_det_bar, grad, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            real(c_double), intent(in) :: z(*)
+            real(c_double), intent(in) :: x_bar(*)
+            real(c_double), intent(in) :: log_det_bar(*)
+            real(c_double), intent(inout) :: grad(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_pull_gradient_f32(plan, n, z, x_bar, log_det_bar, grad, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            real(c_float), intent(in) :: z(*)
+            real(c_float), intent(in) :: x_bar(*)
+            real(c_float), intent(in) :: log_det_bar(*)
+            real(c_float), intent(inout) :: grad(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
         function eqf_log_prob(plan, n, x, log_prob, grad, work, work_len, diag) bind(c) result(status)
             import
             type(c_ptr), value :: plan
@@ -804,6 +830,293 @@ module eqflow
             integer(c_int64_t), intent(inout), optional :: accepted(*)
             type(c_ptr), value :: work
             integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_metropolis_particle(potential, context, seed, first, step, n, n_particles, dimension, &
+            step_size, x, u, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_double), value :: step_size
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_metropolis_particle_f32(potential, context, seed, first, step, n, n_particles, dimension, &
+            step_size, x, u, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_float), value :: step_size
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_hmc_extent(n, n_particles, dimension, extent) bind(c) result(status)
+            import
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_hmc_extent_f32(n, n_particles, dimension, extent) bind(c) result(status)
+            import
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_hmc(potential, context, seed, first, step, n, n_particles, dimension, step_size, &
+            leapfrogs, x, u, grad, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_double), value :: step_size
+            integer(c_size_t), value :: leapfrogs
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout) :: grad(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_hmc_f32(potential, context, seed, first, step, n, n_particles, dimension, step_size, &
+            leapfrogs, x, u, grad, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_float), value :: step_size
+            integer(c_size_t), value :: leapfrogs
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout) :: grad(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_metropolis_extent(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_metropolis_extent_f32(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_hmc_extent(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_hmc_extent_f32(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_start(plan, potential, context, n, z, x, u, log_det, grad, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_size_t), value :: n
+            real(c_double), intent(inout) :: z(*)
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout) :: log_det(*)
+            real(c_double), intent(inout), optional :: grad(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_start_f32(plan, potential, context, n, z, x, u, log_det, grad, work, work_len, &
+            diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_size_t), value :: n
+            real(c_float), intent(inout) :: z(*)
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout) :: log_det(*)
+            real(c_float), intent(inout), optional :: grad(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_metropolis(plan, potential, context, seed, first, step, n, step_size, z, x, u, &
+            log_det, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_double), value :: step_size
+            real(c_double), intent(inout) :: z(*)
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout) :: log_det(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_metropolis_f32(plan, potential, context, seed, first, step, n, step_size, z, x, u, &
+            log_det, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_float), value :: step_size
+            real(c_float), intent(inout) :: z(*)
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout) :: log_det(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_hmc(plan, potential, context, seed, first, step, n, step_size, leapfrogs, z, x, u, &
+            log_det, grad, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_double), value :: step_size
+            integer(c_size_t), value :: leapfrogs
+            real(c_double), intent(inout) :: z(*)
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout) :: log_det(*)
+            real(c_double), intent(inout) :: grad(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_latent_hmc_f32(plan, potential, context, seed, first, step, n, step_size, leapfrogs, z, x, &
+            u, log_det, grad, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_float), value :: step_size
+            integer(c_size_t), value :: leapfrogs
+            real(c_float), intent(inout) :: z(*)
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout) :: log_det(*)
+            real(c_float), intent(inout) :: grad(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_exchange(seed, first, step, n, n_particles, dimension, x, u, cross, x_other, u_other, &
+            cross_other, accepted, diag) bind(c) result(status)
+            import
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(in) :: cross(*)
+            real(c_double), intent(inout) :: x_other(*)
+            real(c_double), intent(inout) :: u_other(*)
+            real(c_double), intent(in) :: cross_other(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_exchange_f32(seed, first, step, n, n_particles, dimension, x, u, cross, x_other, u_other, &
+            cross_other, accepted, diag) bind(c) result(status)
+            import
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(in) :: cross(*)
+            real(c_float), intent(inout) :: x_other(*)
+            real(c_float), intent(inout) :: u_other(*)
+            real(c_float), intent(in) :: cross_other(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
             type(eqf_diag), intent(inout), optional :: diag
             integer(c_int32_t) :: status
         end function

@@ -681,6 +681,53 @@ int32_t eqf_inverse_f32(const struct eqf_plan_f32 *plan,
                         size_t work_len,
                         struct eqf_diag *diag);
 
+// The gradient in z of x_bar . F(z) + log_det_bar log|det dF/dz|: the transpose of the flow.
+//
+// With x_bar the gradient of a potential u at F(z) and log_det_bar -1 it is the gradient of u(F(z)) - log|det dF/dz|, the
+// potential that exp(-u) has in the latent space. Costs about 4 forward passes.
+//
+// Equation: grad = (dF/dz)^T x_bar + log_det_bar d log|det dF/dz|/dz, exact for the discrete map and the quadrature
+// EQF_LOG_DET_TRACE with RK4; that quadrature also takes the place of EQF_LOG_DET_JACOBIAN, whose gradient it is to the
+// discretisation error.
+// Shapes: `z`, `x_bar` and `grad` are [n][N][D], `log_det_bar` is [n]; `work` has the size and alignment of
+// eqf_workspace_extent().
+// Units: `x_bar` in the inverse of the model's unit of length, `log_det_bar` and `grad` without.
+// NULL: diag; with `n` 0 also z, x_bar, log_det_bar, grad and work.
+// Errors: those of eqf_forward().
+// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+// in any way, the bits are the same.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// double log_det_bar[3] = {-1.0, -1.0, -1.0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_forward(plan, n, z, x, log_det, work, work_len, &diag);
+// eqf_double_well(&params, n, 4, 2, x, u, v);
+// assert(eqf_pull_gradient(plan, n, z, v, log_det_bar, grad, work, work_len, &diag) == EQF_OK);
+// ```
+int32_t eqf_pull_gradient(const struct eqf_plan *plan,
+                          size_t n,
+                          const double *z,
+                          const double *x_bar,
+                          const double *log_det_bar,
+                          double *grad,
+                          void *work,
+                          size_t work_len,
+                          struct eqf_diag *diag);
+
+// Single-precision twin of eqf_pull_gradient(). Since 0.1.0.
+int32_t eqf_pull_gradient_f32(const struct eqf_plan_f32 *plan,
+                              size_t n,
+                              const float *z,
+                              const float *x_bar,
+                              const float *log_det_bar,
+                              float *grad,
+                              void *work,
+                              size_t work_len,
+                              struct eqf_diag *diag);
+
 // Log-density of the flow at configurations x, and its gradient (the score).
 //
 // A gradient costs about 4 inverse passes, with EQF_INVERSE_EXACT that and a Jacobian.
@@ -1483,6 +1530,445 @@ int32_t eqf_independence_f32(const struct eqf_plan_f32 *plan,
                              void *work,
                              size_t work_len,
                              struct eqf_diag *diag);
+
+// One Metropolis step of n chains by moves of single particles, at the distribution exp(-u).
+//
+// In each chain one particle, drawn anew for each step, moves; N steps make a sweep. Arrays, random numbers, `potential` and
+// workspace (eqf_metropolis_extent()) are those of eqf_metropolis().
+//
+// Equation: x'_i = x_i + `step_size` times a standard normal for one i, then the centre of mass is removed; accepted
+// with probability min(1, exp(u(x) - u(x'))).
+// Shapes: `x` is [n][N][D], of zero centre of mass (and stays so to rounding), `u` and `accepted` are [n]; `work`
+// has the size and alignment of eqf_metropolis_extent().
+// Units: `u` in kT, `x` and `step_size` in the potential's unit of length.
+// NULL: context, accepted, diag; with `n` 0 also x, u and work.
+// Errors: those of eqf_metropolis(). No chain has moved then, and no counter changed: the step can be repeated.
+// Threads: any thread may call it with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_double_well(&params, n, 4, 2, x, u, NULL);
+// for (step = 0; step < 100; step++)
+//     assert(eqf_metropolis_particle(eqf_double_well_potential, &params, 1, 0, step, n, 4, 2, 1.0, x, u, accepted, work,
+//                                    work_len, &diag) == EQF_OK);
+// ```
+int32_t eqf_metropolis_particle(eqf_potential_fn potential,
+                                void *context,
+                                uint64_t seed,
+                                uint64_t first,
+                                uint64_t step,
+                                size_t n,
+                                size_t n_particles,
+                                size_t dimension,
+                                double step_size,
+                                double *x,
+                                double *u,
+                                uint64_t *accepted,
+                                void *work,
+                                size_t work_len,
+                                struct eqf_diag *diag);
+
+// Single-precision twin of eqf_metropolis_particle(). Since 0.1.0.
+int32_t eqf_metropolis_particle_f32(eqf_potential_fn_f32 potential,
+                                    void *context,
+                                    uint64_t seed,
+                                    uint64_t first,
+                                    uint64_t step,
+                                    size_t n,
+                                    size_t n_particles,
+                                    size_t dimension,
+                                    float step_size,
+                                    float *x,
+                                    float *u,
+                                    uint64_t *accepted,
+                                    void *work,
+                                    size_t work_len,
+                                    struct eqf_diag *diag);
+
+// Says how much workspace eqf_hmc() takes for n chains (or fewer).
+//
+// NULL: nothing.
+// Errors: those of eqf_metropolis_extent().
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_hmc_extent(n, 4, 2, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
+int32_t eqf_hmc_extent(size_t n,
+                       size_t n_particles,
+                       size_t dimension,
+                       struct eqf_extent *extent);
+
+// Single-precision twin of eqf_hmc_extent(). Since 0.1.0.
+int32_t eqf_hmc_extent_f32(size_t n,
+                           size_t n_particles,
+                           size_t dimension,
+                           struct eqf_extent *extent);
+
+// One step of Hamiltonian Monte Carlo of n chains at the distribution exp(-u); with one leapfrog step it is one of the
+// Metropolis-adjusted Langevin algorithm (MALA).
+//
+// `x`, `u`, the energies of `x`, and `grad`, their gradients, are updated; `accepted` gains 1 where a chain moves.
+// `potential` is called `leapfrogs` times, with `context`, all positions, and memory for the gradients; a chain that meets
+// an energy or a gradient that is not finite, or is not written, stays. Random numbers are as in eqf_metropolis().
+//
+// Equation: momenta p are standard normal on the subspace of zero centre of mass; `leapfrogs` times p -= h/2 grad u(x),
+// x += h p, p -= h/2 grad u(x), with h = `step_size`; accepted with probability min(1, exp(-change of u + |p|^2/2)).
+// Shapes: `x` and `grad` are [n][N][D], `x` of zero centre of mass (and stays so to rounding), `u` and `accepted` are
+// [n]; `work` has the size and alignment of eqf_hmc_extent().
+// Units: `u` in kT, `x` and `step_size` in the potential's unit of length (masses are 1), `grad` in its inverse.
+// NULL: context, accepted, diag; with `n` 0 also x, u, grad and work.
+// Errors: those of eqf_metropolis(), EQF_ERROR_NON_FINITE for `grad` too; EQF_ERROR_ARGUMENT also where `leapfrogs` is 0.
+// No chain has moved then, and no counter changed: the step can be repeated.
+// Threads: any thread may call it with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_double_well(&params, n, 4, 2, x, u, grad);
+// for (step = 0; step < 100; step++)
+//     assert(eqf_hmc(eqf_double_well_potential, &params, 1, 0, step, n, 4, 2, 0.1, 8, x, u, grad, accepted, work, work_len,
+//                    &diag) == EQF_OK);
+// ```
+int32_t eqf_hmc(eqf_potential_fn potential,
+                void *context,
+                uint64_t seed,
+                uint64_t first,
+                uint64_t step,
+                size_t n,
+                size_t n_particles,
+                size_t dimension,
+                double step_size,
+                size_t leapfrogs,
+                double *x,
+                double *u,
+                double *grad,
+                uint64_t *accepted,
+                void *work,
+                size_t work_len,
+                struct eqf_diag *diag);
+
+// Single-precision twin of eqf_hmc(). Since 0.1.0.
+int32_t eqf_hmc_f32(eqf_potential_fn_f32 potential,
+                    void *context,
+                    uint64_t seed,
+                    uint64_t first,
+                    uint64_t step,
+                    size_t n,
+                    size_t n_particles,
+                    size_t dimension,
+                    float step_size,
+                    size_t leapfrogs,
+                    float *x,
+                    float *u,
+                    float *grad,
+                    uint64_t *accepted,
+                    void *work,
+                    size_t work_len,
+                    struct eqf_diag *diag);
+
+// Says how much workspace eqf_latent_metropolis() takes for n chains (or fewer).
+//
+// NULL: nothing.
+// Errors: those of eqf_workspace_extent().
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_latent_metropolis_extent(plan, n, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
+int32_t eqf_latent_metropolis_extent(const struct eqf_plan *plan,
+                                     size_t n,
+                                     struct eqf_extent *extent);
+
+// Single-precision twin of eqf_latent_metropolis_extent(). Since 0.1.0.
+int32_t eqf_latent_metropolis_extent_f32(const struct eqf_plan_f32 *plan,
+                                         size_t n,
+                                         struct eqf_extent *extent);
+
+// Says how much workspace eqf_latent_hmc() and eqf_latent_start() take for n chains (or fewer).
+//
+// NULL: nothing.
+// Errors: those of eqf_workspace_extent().
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_latent_hmc_extent(plan, n, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
+int32_t eqf_latent_hmc_extent(const struct eqf_plan *plan,
+                              size_t n,
+                              struct eqf_extent *extent);
+
+// Single-precision twin of eqf_latent_hmc_extent(). Since 0.1.0.
+int32_t eqf_latent_hmc_extent_f32(const struct eqf_plan_f32 *plan,
+                                  size_t n,
+                                  struct eqf_extent *extent);
+
+// Fills the other arrays of chains that move in the latent space of a flow from their positions there.
+//
+// `potential` is called once, with `context`, all configurations, and memory for gradients where `grad` is not NULL.
+//
+// Equation: x = F(z), u = u(x), log_det = log|det dF/dz|, grad = d (u - log_det)/dz.
+// Shapes: `z`, `x` and `grad` are [n][N][D], `z` of zero centre of mass, `u` and `log_det` are [n]; `work` has the size
+// and alignment of eqf_latent_hmc_extent().
+// Units: `u` in kT, `x` in the model's unit of length, which is the potential's, `log_det` in nats, `z` and `grad`
+// without.
+// NULL: context, grad, diag; with `n` 0 also z, x, u, log_det and work.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array; EQF_ERROR_ARGUMENT
+// where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z`, and for what would be written;
+// EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5; EQF_ERROR_CALLBACK where `potential` does not return 0 (diag's value
+// is what it returns).
+// Threads: threads may share `plan`, each with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// assert(eqf_latent_start(plan, eqf_double_well_potential, &params, n, z, x, u, log_det, grad, work, work_len, &diag)
+//        == EQF_OK);
+// ```
+int32_t eqf_latent_start(const struct eqf_plan *plan,
+                         eqf_potential_fn potential,
+                         void *context,
+                         size_t n,
+                         double *z,
+                         double *x,
+                         double *u,
+                         double *log_det,
+                         double *grad,
+                         void *work,
+                         size_t work_len,
+                         struct eqf_diag *diag);
+
+// Single-precision twin of eqf_latent_start(). Since 0.1.0.
+int32_t eqf_latent_start_f32(const struct eqf_plan_f32 *plan,
+                             eqf_potential_fn_f32 potential,
+                             void *context,
+                             size_t n,
+                             float *z,
+                             float *x,
+                             float *u,
+                             float *log_det,
+                             float *grad,
+                             void *work,
+                             size_t work_len,
+                             struct eqf_diag *diag);
+
+// One random-walk Metropolis step of n chains in the latent space of a flow, at the distribution exp(-u) of the
+// configurations.
+//
+// All arrays of eqf_latent_start() but `grad` are updated. `potential`, random numbers and `accepted` are as in
+// eqf_metropolis(). The chains keep exp(-u) as exactly as log_det is that of the map: to O(steps^-4), with
+// EQF_LOG_DET_JACOBIAN to rounding.
+//
+// Equation: z' = z + `step_size` times a standard normal on the subspace of zero centre of mass, accepted with
+// probability min(1, exp(U(z) - U(z'))), U(z) = u(F(z)) - log|det dF/dz|.
+// Shapes: `z` and `x` are [n][N][D], of zero centre of mass, `u`, `log_det` and `accepted` are [n]; `work` has the size
+// and alignment of eqf_latent_metropolis_extent().
+// Units: `u` in kT, `x` in the model's unit of length, which is the potential's, `log_det` in nats, `z` and `step_size`
+// without.
+// NULL: context, accepted, diag; with `n` 0 also z, x, u, log_det and work.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array; EQF_ERROR_ARGUMENT
+// where `plan` is no plan of this precision, and unless `step_size` > 0; EQF_ERROR_WORKSPACE where `work_len` is too short
+// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `z`, `x`, `u`, `log_det` and
+// `step_size`; EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5; EQF_ERROR_CALLBACK where `potential` does not return 0
+// (diag's value is what it returns). No chain has moved then, and no counter changed: the step can be repeated.
+// Threads: threads may share `plan`, each with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_latent_start(plan, eqf_double_well_potential, &params, n, z, x, u, log_det, NULL, work, work_len, &diag);
+// for (step = 0; step < 10; step++)
+//     assert(eqf_latent_metropolis(plan, eqf_double_well_potential, &params, 1, 0, step, n, 0.5, z, x, u, log_det,
+//                                  accepted, work, work_len, &diag) == EQF_OK);
+// ```
+int32_t eqf_latent_metropolis(const struct eqf_plan *plan,
+                              eqf_potential_fn potential,
+                              void *context,
+                              uint64_t seed,
+                              uint64_t first,
+                              uint64_t step,
+                              size_t n,
+                              double step_size,
+                              double *z,
+                              double *x,
+                              double *u,
+                              double *log_det,
+                              uint64_t *accepted,
+                              void *work,
+                              size_t work_len,
+                              struct eqf_diag *diag);
+
+// Single-precision twin of eqf_latent_metropolis(). Since 0.1.0.
+int32_t eqf_latent_metropolis_f32(const struct eqf_plan_f32 *plan,
+                                  eqf_potential_fn_f32 potential,
+                                  void *context,
+                                  uint64_t seed,
+                                  uint64_t first,
+                                  uint64_t step,
+                                  size_t n,
+                                  float step_size,
+                                  float *z,
+                                  float *x,
+                                  float *u,
+                                  float *log_det,
+                                  uint64_t *accepted,
+                                  void *work,
+                                  size_t work_len,
+                                  struct eqf_diag *diag);
+
+// One step of Hamiltonian Monte Carlo of n chains in the latent space of a flow, at the distribution exp(-u) of the
+// configurations (neural transport).
+//
+// All arrays of eqf_latent_start() are updated. `potential` is called as by eqf_hmc(), with configurations. How exactly
+// exp(-u) is kept is as in eqf_latent_metropolis(); with EQF_LOG_DET_JACOBIAN the trajectories follow the gradient of
+// eqf_pull_gradient(), and the acceptance makes good what it lacks.
+//
+// Equation: that of eqf_hmc() for z and U(z) = u(F(z)) - log|det dF/dz|.
+// Shapes: `z`, `x` and `grad` are [n][N][D], `z` and `x` of zero centre of mass, `u`, `log_det` and `accepted` are [n];
+// `work` has the size and alignment of eqf_latent_hmc_extent().
+// Units: `u` in kT, `x` in the model's unit of length, which is the potential's, `log_det` in nats, `z`, `grad` and
+// `step_size` without.
+// NULL: context, accepted, diag; with `n` 0 also z, x, u, log_det, grad and work.
+// Errors: those of eqf_latent_metropolis(), EQF_ERROR_NON_FINITE for `grad` too; EQF_ERROR_ARGUMENT also where
+// `leapfrogs` is 0. No chain has moved then, and no counter changed: the step can be repeated.
+// Threads: threads may share `plan`, each with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_latent_start(plan, eqf_double_well_potential, &params, n, z, x, u, log_det, grad, work, work_len, &diag);
+// for (step = 0; step < 10; step++)
+//     assert(eqf_latent_hmc(plan, eqf_double_well_potential, &params, 1, 0, step, n, 0.1, 5, z, x, u, log_det, grad,
+//                           accepted, work, work_len, &diag) == EQF_OK);
+// ```
+int32_t eqf_latent_hmc(const struct eqf_plan *plan,
+                       eqf_potential_fn potential,
+                       void *context,
+                       uint64_t seed,
+                       uint64_t first,
+                       uint64_t step,
+                       size_t n,
+                       double step_size,
+                       size_t leapfrogs,
+                       double *z,
+                       double *x,
+                       double *u,
+                       double *log_det,
+                       double *grad,
+                       uint64_t *accepted,
+                       void *work,
+                       size_t work_len,
+                       struct eqf_diag *diag);
+
+// Single-precision twin of eqf_latent_hmc(). Since 0.1.0.
+int32_t eqf_latent_hmc_f32(const struct eqf_plan_f32 *plan,
+                           eqf_potential_fn_f32 potential,
+                           void *context,
+                           uint64_t seed,
+                           uint64_t first,
+                           uint64_t step,
+                           size_t n,
+                           float step_size,
+                           size_t leapfrogs,
+                           float *z,
+                           float *x,
+                           float *u,
+                           float *log_det,
+                           float *grad,
+                           uint64_t *accepted,
+                           void *work,
+                           size_t work_len,
+                           struct eqf_diag *diag);
+
+// Two replicas of n ladders try to exchange their configurations.
+//
+// `u` are the reduced energies U of the configurations `x` of one replica, `u_other` those of the other replica's own
+// potential V; `cross` are U of `x_other`, `cross_other` are V of `x`. Where a ladder exchanges, positions change
+// places, energies take the values of `cross`, and `accepted` gains 1. A cross energy that is not finite is refused.
+// Ladder i draws the random number of (`seed`, `first` + i, `step`), which no move of a chain draws: give each pair of a
+// sweep a `step` of its own.
+//
+// Equation: the probability is min(1, exp(u + u_other - cross - cross_other)), which keeps exp(-U) exp(-V). For one
+// potential at two temperatures cross = u_other tau_other/tau and cross_other = u tau/tau_other; for a flow's replica
+// its energies are minus its log-density.
+// Shapes: `x` and `x_other` are [n][N][D], `u`, `cross`, `u_other`, `cross_other` and `accepted` are [n].
+// Units: energies in kT, each at its replica's temperature, `x` in the potentials' unit of length.
+// NULL: accepted, diag; with `n` 0 also x, u, cross, x_other, u_other and cross_other.
+// Errors: EQF_ERROR_SHAPE unless N >= 1 and D is 1, 2 or 3, or where sizes overflow; EQF_ERROR_NULL,
+// EQF_ERROR_ALIGNMENT, EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for positions, `u` and `u_other`. Nothing has changed then.
+// Threads: any thread may call it with arrays of its own.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t accepted[3] = {0, 0, 0};
+// double hot[3 * 8], u_hot[3], cross[3], cross_hot[3];
+// eqf_double_well_params params, at_two;
+// eqf_double_well_dw4(&params);
+// at_two = params;
+// at_two.tau = 2.0;
+// memcpy(hot, z, sizeof hot);
+// eqf_double_well(&params, n, 4, 2, x, u, NULL);
+// eqf_double_well(&at_two, n, 4, 2, hot, u_hot, NULL);
+// eqf_double_well(&params, n, 4, 2, hot, cross, NULL);
+// eqf_double_well(&at_two, n, 4, 2, x, cross_hot, NULL);
+// assert(eqf_exchange(1, 0, 0, n, 4, 2, x, u, cross, hot, u_hot, cross_hot, accepted, &diag) == EQF_OK);
+// ```
+int32_t eqf_exchange(uint64_t seed,
+                     uint64_t first,
+                     uint64_t step,
+                     size_t n,
+                     size_t n_particles,
+                     size_t dimension,
+                     double *x,
+                     double *u,
+                     const double *cross,
+                     double *x_other,
+                     double *u_other,
+                     const double *cross_other,
+                     uint64_t *accepted,
+                     struct eqf_diag *diag);
+
+// Single-precision twin of eqf_exchange(). Since 0.1.0.
+int32_t eqf_exchange_f32(uint64_t seed,
+                         uint64_t first,
+                         uint64_t step,
+                         size_t n,
+                         size_t n_particles,
+                         size_t dimension,
+                         float *x,
+                         float *u,
+                         const float *cross,
+                         float *x_other,
+                         float *u_other,
+                         const float *cross_other,
+                         uint64_t *accepted,
+                         struct eqf_diag *diag);
 
 #ifdef __cplusplus
 }  // extern "C"

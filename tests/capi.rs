@@ -75,6 +75,7 @@ fn scalar(function: &Function, parameter: &Parameter) -> String {
         ("dimension", _) => "D",
         ("seed" | "first" | "step" | "threads", _) => "1",
         ("t" | "step_size", _) => "0.5f",
+        ("leapfrogs", _) => "2",
         ("work_len", _) => "BIG",
         ("len", "eqf_model_read") => "file_length",
         ("len", "eqf_model_write") => "SLOT",
@@ -87,7 +88,7 @@ fn scalar(function: &Function, parameter: &Parameter) -> String {
 }
 
 /// The slot of the diagnosis.
-const DIAG: usize = 15;
+const DIAG: usize = 23;
 
 fn argument<'a>(header: &Header, function: &'a Function, index: usize) -> Argument<'a> {
     assert!(index < DIAG, "{} has more arguments than there are slots", function.name);

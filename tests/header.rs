@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The files with C items, in the header's order.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "library.rs",
     "status.rs",
     "model.rs",
@@ -20,6 +20,7 @@ const SOURCES: [&str; 10] = [
     "particles.rs",
     "potential.rs",
     "mcmc.rs",
+    "moves.rs",
 ];
 
 fn root() -> &'static Path {

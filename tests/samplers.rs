@@ -58,6 +58,12 @@ where
     Sampler::new(well, DW4, kernel, chains, seed, Initial::Prior { scale: 1.0 }).unwrap()
 }
 
+/// The ends of Metropolis chains.
+fn equilibrium(chains: usize, seed: u64) -> Vec<f64> {
+    let mut walk = sampler(Kernel::Metropolis { step_size: 0.5 }, chains, seed);
+    walk.sample(1, 10_000, &|_| ()).unwrap().samples
+}
+
 /// Averages of x over the pairs of each sample, chain by chain.
 fn pair_mean<R: Real>(samples: &[R], chains: usize, of: impl Fn(f64) -> f64) -> Estimate {
     let mut values = Vec::new();
@@ -97,10 +103,8 @@ fn assert_exact<R: Real>(what: &str, samples: &[R], energies: &[R], chains: usiz
 #[test]
 fn every_kernel_keeps_the_boltzmann_distribution_of_dw4() {
     let (plan, well) = (trained::<f64>(), DoubleWell::dw4());
-    let mut walk = sampler(Kernel::Metropolis { step_size: 0.5 }, 128, 40);
-    let starts = walk.sample(1, 10_000, &|_| ()).unwrap().samples;
+    let starts = equilibrium(128, 40);
     let start = |chain: usize, x: &mut [f64]| x.copy_from_slice(&starts[8 * chain..][..8]);
-    let equilibrium = Initial::With(&start);
     for (number, (kernel, [burn_in, thin, samples])) in kernels(&plan)
         .into_iter()
         .zip([
@@ -114,7 +118,8 @@ fn every_kernel_keeps_the_boltzmann_distribution_of_dw4() {
         ])
         .enumerate()
     {
-        let initial = if kernel.plan().is_some() { Initial::Prior { scale: 1.0 } } else { equilibrium };
+        let initial =
+            if kernel.plan().is_some() { Initial::Prior { scale: 1.0 } } else { Initial::With(&start) };
         let mut sampler = Sampler::new(&well, DW4, kernel, 128, 41, initial).unwrap();
         sampler.advance(burn_in, &|_| ()).unwrap();
         let run = sampler.sample(samples, thin, &|_| ()).unwrap();
@@ -395,6 +400,23 @@ fn replica_exchange_finds_the_global_minimum_of_lj13() {
 
 const LJ13_SAMPLES: usize = 60;
 
+/// Seed 61, 32 ladders; the last replica is at tau = 1, where very long replica exchange gave -42.967 +- 0.018.
+#[test]
+#[ignore = "takes a minute or more"]
+fn replica_exchange_reaches_the_mean_energy_of_lj13() {
+    let (potential, replicas) = (LennardJones::lj13(), cluster_ladder(0.3, 6));
+    let ladder = Ladder { replicas: &replicas, steps: 2, flow: None };
+    let mut exchange = ReplicaExchange::new(&potential, LJ13, ladder, 32, 61, Initial::With(&cube)).unwrap();
+    exchange.advance(1500, &|_| ()).unwrap();
+    let run = exchange.sample(500, 6, &|_| ()).unwrap();
+    for (replica, energies) in replicas.iter().zip(&run.energies) {
+        println!("tau {:.3}: <u> = {}", replica.tau, chain_mean(energies, 32).unwrap());
+    }
+    println!("{:.2?} {:.2?} {}", run.acceptance_rates, run.exchange_rates, run.round_trips);
+    let hot = chain_mean(&run.energies[5], 32).unwrap();
+    assert!((hot.value + 42.967).abs() < 3.0 * hot.standard_error.hypot(0.018), "{hot}");
+}
+
 /// The largest distance between the distribution of `values` and the exact one of the energy, at the table's energies.
 fn kolmogorov_smirnov(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -404,11 +426,12 @@ fn kolmogorov_smirnov(values: &[f64]) -> f64 {
 }
 
 /// Every kernel in 256 chains (seed 70) for long: 1e6 effective samples of the energy for the plain kernels, fewer for
-/// those with a flow. A quarter of an hour: `cargo test --release --test samplers -- --ignored --nocapture`.
+/// those with a flow. A quarter of an hour: `cargo test --release --test samplers -- --ignored --nocapture`; KERNEL picks
+/// one of them by its number, SEED another seed.
 #[test]
 #[ignore = "takes a quarter of an hour"]
 fn every_kernel_keeps_it_for_a_million_effective_steps() {
-    let plan = trained::<f64>();
+    let (plan, well) = (trained::<f64>(), DoubleWell::dw4());
     let sizes = [
         [10_000, 25, 20_000],
         [20_000, 50, 20_000],
@@ -418,13 +441,18 @@ fn every_kernel_keeps_it_for_a_million_effective_steps() {
         [300, 4, 2000],
         [100, 1, 1000],
     ];
-    let only = std::env::var("KERNEL").ok().map(|number| number.parse::<usize>().unwrap());
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
+    let (only, seed) = (number("KERNEL"), number("SEED").unwrap_or(70) as u64);
     for (number, (kernel, [burn_in, thin, samples])) in kernels(&plan).into_iter().zip(sizes).enumerate() {
         if only.is_some_and(|only| only != number) {
             continue;
         }
-        let start = std::time::Instant::now();
-        let mut sampler = sampler(kernel, 256, 70);
+        let clock = std::time::Instant::now();
+        let starts = equilibrium(256, seed);
+        let start = |chain: usize, x: &mut [f64]| x.copy_from_slice(&starts[8 * chain..][..8]);
+        let initial =
+            if kernel.plan().is_some() { Initial::Prior { scale: 1.0 } } else { Initial::With(&start) };
+        let mut sampler = Sampler::new(&well, DW4, kernel, 256, seed, initial).unwrap();
         sampler.advance(burn_in, &|_| ()).unwrap();
         let run = sampler.sample(samples, thin, &|_| ()).unwrap();
         let n = run.energies.len() as f64;
@@ -436,7 +464,7 @@ fn every_kernel_keeps_it_for_a_million_effective_steps() {
             run.acceptance_rate,
             n / energy_time,
             n / size_time,
-            start.elapsed().as_secs_f64()
+            clock.elapsed().as_secs_f64()
         );
         assert_exact(&format!("kernel {number}"), &run.samples, &run.energies, 256);
         let stride = (3.0 * energy_time).ceil() as usize;

@@ -1,10 +1,11 @@
-//! Everything but forward passes: plan build, training step, Lennard-Jones forces, several threads.
+//! Everything but forward passes: plan build, training step, Lennard-Jones forces and walks, several threads.
 
 use crate::figures::{Case, Figure};
 use crate::models::{DW4, LJ13, LJ55, Parameters, STEPS, System, latent};
 use crate::timing::{self, Times};
 use eqflow::flow::{Block, Config, Plan, Precision, RadialPath};
 use eqflow::lanes::{Isa, Lanes, Real, Vectorized};
+use eqflow::mcmc::{metropolis_cube_step, metropolis_step};
 use eqflow::potential::{LennardJones, Potential};
 use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream};
@@ -58,6 +59,10 @@ pub fn cases() -> Vec<Box<dyn Case>> {
     for system in [LJ13, LJ55] {
         cases.push(forces::<f64>(system, "f64"));
         cases.push(forces::<f32>(system, "f32"));
+    }
+    for (moves, uniform) in [("normal", false), ("uniform", true)] {
+        cases.push(walk::<f64>(uniform, format!("{moves}-f64")));
+        cases.push(walk::<f32>(uniform, format!("{moves}-f32")));
     }
     let most = std::thread::available_parallelism().map_or(1, usize::from);
     for threads in (0..).map(|k| 1 << k).take_while(|&t| t <= most) {
@@ -150,6 +155,43 @@ fn forces<R: Real>(system: System, precision: &str) -> Box<dyn Case> {
     };
     let name = format!("forces-{}-{precision}-{BATCH}", system.0);
     Box::new(Other { name, system, batch: BATCH, run: Box::new(run) })
+}
+
+/// Metropolis steps of all particles of LJ-13, a chain a lane, on AVX2 or what is nearest: 8192 steps of one chain.
+fn walk<R: Real>(uniform: bool, variant: String) -> Box<dyn Case> {
+    const STEPS: usize = 8192;
+    struct Walk<'a, R> {
+        uniform: bool,
+        timer: Timer<'a>,
+        potential: LennardJones<R>,
+    }
+    impl<R: Real> Vectorized<R> for Walk<'_, R> {
+        type Output = ();
+        fn run<V: Lanes<Real = R>>(self) {
+            let (shape, size) = (LJ13.1, R::from_f64(0.03));
+            let site = |c: usize| 1.05 * [c / 27, c / 9 % 3, c / 3 % 3][c % 3] as f64;
+            let mut x: Vec<V> = (0..shape.coordinates()).map(|c| V::constant(site(c))).collect();
+            let (mut energy, mut proposal) = (self.potential.energy(shape, &x, None), x.clone());
+            let stream = |lane: usize| Stream::new(1, Purpose::Chain, lane as u64);
+            let mut streams: Vec<Stream> = (0..V::WIDTH).map(stream).collect();
+            let mut normals: Vec<Normals> = (0..V::WIDTH).map(|lane| Normals::new(stream(lane))).collect();
+            let Walk { uniform, timer, potential } = self;
+            timer(&mut || {
+                for _ in 0..STEPS / V::WIDTH {
+                    let (x, u, to) = (&mut x, &mut energy, &mut proposal);
+                    black_box(if uniform {
+                        metropolis_cube_step(&potential, shape, size, x, u, &mut streams, to)
+                    } else {
+                        metropolis_step(&potential, shape, size, x, u, &mut normals, to)
+                    });
+                }
+            });
+        }
+    }
+    let run = move |timer: Timer<'_>| {
+        Isa::Avx2.run(Walk::<R> { uniform, timer, potential: LennardJones::lj13() });
+    };
+    Box::new(Other { name: format!("walk-lj13-{variant}"), system: LJ13, batch: STEPS, run: Box::new(run) })
 }
 
 /// A forward pass on a pool of so many threads.

@@ -108,6 +108,26 @@ pub(super) unsafe fn inverse<P, R: Precision>(
 }
 
 /// # Safety
+/// That of [`eqf_pull_gradient`].
+unsafe fn pull_gradient<P, R: Precision>(
+    common: Common<P>,
+    [z, x_bar, log_det_bar]: [*const R; 3],
+    grad: *mut R,
+    diag: Diag,
+) -> Result<(), Error> {
+    // SAFETY: by contract.
+    let batch = unsafe { Batch::<R>::begin(common, diag)? };
+    let z = Input::new(Argument::Z, z, batch.reals)?;
+    let x_bar = Input::new(Argument::XBar, x_bar, batch.reals)?;
+    let log_det_bar = Input::new(Argument::LogDetBar, log_det_bar, batch.n)?;
+    let grad = Output::new(Argument::Gradient, grad, batch.reals)?;
+    batch.check_disjoint([z.region, x_bar.region, grad.region])?;
+    batch.check_disjoint([log_det_bar.region, Region::NONE, grad.region])?;
+    // SAFETY: lengths by contract, disjoint by the check.
+    unsafe { batch.calls()?.pull_gradient(z.slice(), x_bar.slice(), log_det_bar.slice(), grad.slice()) }
+}
+
+/// # Safety
 /// That of [`eqf_log_prob`].
 pub(super) unsafe fn log_prob<P, R: Precision>(
     common: Common<P>,
@@ -310,6 +330,67 @@ pub unsafe extern "C" fn eqf_inverse_f32(
     let common = Common { plan, threads: 1, n, work, work_len };
     // SAFETY: pointers and sizes by the documented contract.
     unsafe { report(diag, |diag| inverse(common, x, z, log_det, diag)) }
+}
+
+/// The gradient in z of x_bar . F(z) + log_det_bar log|det dF/dz|: the transpose of the flow.
+///
+/// With x_bar the gradient of a potential u at F(z) and log_det_bar -1 it is the gradient of u(F(z)) - log|det dF/dz|, the
+/// potential that exp(-u) has in the latent space. Costs about 4 forward passes.
+///
+/// Equation: grad = (dF/dz)^T x_bar + log_det_bar d log|det dF/dz|/dz, exact for the discrete map and the quadrature
+/// EQF_LOG_DET_TRACE with RK4; that quadrature also takes the place of EQF_LOG_DET_JACOBIAN, whose gradient it is to the
+/// discretisation error.
+/// Shapes: `z`, `x_bar` and `grad` are [n][N][D], `log_det_bar` is [n]; `work` has the size and alignment of
+/// eqf_workspace_extent().
+/// Units: `x_bar` in the inverse of the model's unit of length, `log_det_bar` and `grad` without.
+/// NULL: diag; with `n` 0 also z, x_bar, log_det_bar, grad and work.
+/// Errors: those of eqf_forward().
+/// Threads: threads may share `plan`, each with a workspace and outputs of its own: a batch may be split among them
+/// in any way, the bits are the same.
+/// Since: 0.1.0.
+/// Example:
+///
+/// ```c
+/// double log_det_bar[3] = {-1.0, -1.0, -1.0};
+/// eqf_double_well_params params;
+/// eqf_double_well_dw4(&params);
+/// eqf_forward(plan, n, z, x, log_det, work, work_len, &diag);
+/// eqf_double_well(&params, n, 4, 2, x, u, v);
+/// assert(eqf_pull_gradient(plan, n, z, v, log_det_bar, grad, work, work_len, &diag) == EQF_OK);
+/// ```
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_pull_gradient(
+    plan: *const eqf_plan,
+    n: usize,
+    z: *const f64,
+    x_bar: *const f64,
+    log_det_bar: *const f64,
+    grad: *mut f64,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads: 1, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| pull_gradient(common, [z, x_bar, log_det_bar], grad, diag)) }
+}
+
+/// Single-precision twin of eqf_pull_gradient(). Since 0.1.0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eqf_pull_gradient_f32(
+    plan: *const eqf_plan_f32,
+    n: usize,
+    z: *const f32,
+    x_bar: *const f32,
+    log_det_bar: *const f32,
+    grad: *mut f32,
+    work: *mut c_void,
+    work_len: usize,
+    diag: *mut eqf_diag,
+) -> i32 {
+    let common = Common { plan, threads: 1, n, work, work_len };
+    // SAFETY: pointers and sizes by the documented contract.
+    unsafe { report(diag, |diag| pull_gradient(common, [z, x_bar, log_det_bar], grad, diag)) }
 }
 
 /// Log-density of the flow at configurations x, and its gradient (the score).

@@ -14,13 +14,13 @@ use core::ffi::c_void;
 
 /// A potential of the caller's in this precision, with its context.
 #[derive(Clone, Copy)]
-struct Callback<R> {
+pub(super) struct Callback<R> {
     function: unsafe extern "C" fn(*mut c_void, usize, usize, usize, *const R, *mut R, *mut R) -> i32,
     context: *mut c_void,
 }
 
 impl<R> Callback<R> {
-    fn new(
+    pub(super) fn new(
         function: Option<
             unsafe extern "C" fn(*mut c_void, usize, usize, usize, *const R, *mut R, *mut R) -> i32,
         >,
@@ -34,12 +34,33 @@ impl<R> Callback<R> {
     ///
     /// # Safety
     /// The function keeps to what [`eqf_potential_fn`] says.
-    unsafe fn energies(self, shape: Shape, x: &[R], u: &mut [R]) -> Result<(), Error> {
+    pub(super) unsafe fn energies(self, shape: Shape, x: &[R], u: &mut [R]) -> Result<(), Error> {
+        // SAFETY: by this contract.
+        unsafe { self.call(shape, x, u, core::ptr::null_mut()) }
+    }
+
+    /// The same with gradients, which are as many as `x`.
+    ///
+    /// # Safety
+    /// That of [`Callback::energies`].
+    pub(super) unsafe fn gradients(
+        self,
+        shape: Shape,
+        x: &[R],
+        u: &mut [R],
+        grad: &mut [R],
+    ) -> Result<(), Error> {
+        // SAFETY: by this contract.
+        unsafe { self.call(shape, x, u, grad.as_mut_ptr()) }
+    }
+
+    /// # Safety
+    /// That of [`Callback::energies`]; `grad` is NULL or as long as `x`.
+    unsafe fn call(self, shape: Shape, x: &[R], u: &mut [R], grad: *mut R) -> Result<(), Error> {
         let Shape { particles, dimension } = shape;
         let (x, n, u) = (x.as_ptr(), u.len(), u.as_mut_ptr());
         // SAFETY: arrays of the lengths that the sizes say; by this contract nothing else is touched.
-        let status =
-            unsafe { (self.function)(self.context, n, particles, dimension, x, u, core::ptr::null_mut()) };
+        let status = unsafe { (self.function)(self.context, n, particles, dimension, x, u, grad) };
         if status == 0 {
             return Ok(());
         }
@@ -48,17 +69,17 @@ impl<R> Callback<R> {
 }
 
 /// What all kernels move.
-struct Arrays<R> {
-    n: usize,
-    x: *mut R,
-    u: *mut R,
-    accepted: *mut u64,
-    work: *mut c_void,
-    work_len: usize,
+pub(super) struct Arrays<R> {
+    pub n: usize,
+    pub x: *mut R,
+    pub u: *mut R,
+    pub accepted: *mut u64,
+    pub work: *mut c_void,
+    pub work_len: usize,
 }
 
 /// The same, checked.
-struct Checked<R> {
+pub(super) struct Checked<R> {
     x: Output<R>,
     u: Output<R>,
     accepted: Option<Output<u64>>,
@@ -67,7 +88,7 @@ struct Checked<R> {
 
 impl<R> Arrays<R> {
     /// Checks everything but overlaps, for a workspace of so many blocks.
-    fn check(self, shape: Shape, blocks: usize) -> Result<Checked<R>, Error> {
+    pub(super) fn check(self, shape: Shape, blocks: usize) -> Result<Checked<R>, Error> {
         let reals = product(self.n, &[shape.coordinates()])?;
         let blocks = if self.n == 0 { 0 } else { blocks };
         let work = Output::new(Argument::Work, self.work.cast(), blocks)?;
@@ -83,16 +104,18 @@ impl<R> Arrays<R> {
 }
 
 impl<R> Checked<R> {
-    fn check_disjoint(&self, plan: Region, log_prob: Region, diag: Diag) -> Result<(), Error> {
+    /// Nothing of this, of the plan and of the `others` that a kernel has overlaps.
+    pub(super) fn check_disjoint(&self, plan: Region, others: [Region; 3], diag: Diag) -> Result<(), Error> {
         let Checked { x, u, accepted, work } = self;
-        check_disjoint(&[plan, x.region, u.region, log_prob, region_of(accepted), work.region, diag.region()])
+        let (accepted, [a, b, c]) = (region_of(accepted), others);
+        check_disjoint(&[plan, x.region, u.region, a, b, c, accepted, work.region, diag.region()])
     }
 
     /// Chains and workspace.
     ///
     /// # Safety
     /// That of [`Output::slice`] for every array, which are disjoint.
-    unsafe fn slices<'a>(self) -> (Chains<'a, R>, &'a mut [Block]) {
+    pub(super) unsafe fn slices<'a>(self) -> (Chains<'a, R>, &'a mut [Block]) {
         // SAFETY: by this contract.
         unsafe {
             let accepted = self.accepted.map(|accepted| accepted.slice());
@@ -146,7 +169,7 @@ unsafe fn metropolis<R: Precision>(
     let (shape, _) = batch(arrays.n, sizes[0], sizes[1])?;
     let blocks = mcmc::metropolis_extent::<R>(shape, arrays.n)?;
     let checked = arrays.check(shape, blocks)?;
-    checked.check_disjoint(Region::NONE, Region::NONE, diag)?;
+    checked.check_disjoint(Region::NONE, [Region::NONE; 3], diag)?;
     // SAFETY: lengths by contract, disjoint by the check.
     let (chains, work) = unsafe { checked.slices() };
     // SAFETY: by contract.
@@ -169,7 +192,8 @@ unsafe fn independence<R: Precision>(
     let (shape, n) = (header.plan.shape(), arrays.n);
     let checked = arrays.check(shape, mcmc::independence_extent(&header.plan, n)?)?;
     let log_prob = Output::new(Argument::LogProb, log_prob, n)?;
-    checked.check_disjoint(header.region(), log_prob.region, diag)?;
+    let others = [log_prob.region, Region::NONE, Region::NONE];
+    checked.check_disjoint(header.region(), others, diag)?;
     // SAFETY: lengths by contract, disjoint by the check.
     let ((chains, work), log_prob) = unsafe { (checked.slices(), log_prob.slice()) };
     // SAFETY: by contract.

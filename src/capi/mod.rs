@@ -15,6 +15,7 @@ mod library;
 mod mcmc;
 mod memory;
 mod model;
+mod moves;
 #[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
 mod panic;
 mod particles;
@@ -29,6 +30,7 @@ pub use config::*;
 pub use library::*;
 pub use mcmc::*;
 pub use model::*;
+pub use moves::*;
 pub use particles::*;
 pub use plan::*;
 pub use potential::*;

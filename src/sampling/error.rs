@@ -50,12 +50,6 @@ pub enum Error {
     },
 }
 
-impl From<crate::error::Error> for Error {
-    fn from(error: crate::error::Error) -> Self {
-        Error::Core(error)
-    }
-}
-
 impl Error {
     pub(super) const fn value(name: &'static str, value: f64, demand: &'static str) -> Self {
         Error::Value { name, index: None, value, demand }

@@ -227,7 +227,7 @@ impl<R: Precision> Walkers<R> {
         let (u, accepted) = (reals(true, n), vec![0; n]);
         let mut all =
             Walkers { first: first as u64, step: 0, x, u, accepted, grad, z: Vec::new(), log_density };
-        all.evaluate(kernel, target)?;
+        all.evaluate(kernel, target).map_err(Error::Core)?;
         let bad = all.u.iter().position(|u| !u.is_finite());
         match bad {
             Some(i) => Err(Error::element("energy of chain", first + i, all.u[i].to_f64(), "finite")),
@@ -251,7 +251,7 @@ impl<R: Precision> Walkers<R> {
         &mut self,
         kernel: &Kernel<'_, R>,
         target: &Target<'_, P>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), error::Error> {
         let mut scratch = Scratch::<R::Lanes>::new(kernel, target.shape, self.u.len())?;
         let Scratch { work, lanes } = &mut scratch;
         let wants_gradient = kernel.has_gradient();
@@ -263,7 +263,7 @@ impl<R: Precision> Walkers<R> {
                 target.energies(x, u, wants_gradient.then_some(grad), lanes)
             };
             let grad = wants_gradient.then_some(&mut grad[..]);
-            return Ok(latent_start(plan, chains, grad, energies, work)?);
+            return latent_start(plan, chains, grad, energies, work);
         }
         target.energies(x, u, wants_gradient.then_some(&mut grad[..]), lanes)?;
         if let Some(plan) = kernel.plan() {

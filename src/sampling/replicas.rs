@@ -229,7 +229,7 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> ReplicaExchange<'a, R, P
             }
             Ok(Outcome { record, counts: sweeper.counts })
         });
-        let outcomes = outcomes.into_iter().collect::<Result<Vec<_>, error::Error>>()?;
+        let outcomes = outcomes.into_iter().collect::<Result<Vec<_>, error::Error>>().map_err(Error::Core)?;
         Ok(self.join(outcomes, total))
     }
 

@@ -65,18 +65,7 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
         let blocks = map_indexed(chains.div_ceil(BLOCK), |block| {
             let first = block * BLOCK;
             let mut x = initial.positions(shape, seed, first..chains.min(first + BLOCK))?;
-            if let Some(plan) = kernel.plan() {
-                let (start, mut work) = (x.clone(), plan.allocate_workspace(BLOCK)?);
-                match initial {
-                    Initial::With(_) if kernel.is_latent() => {
-                        plan.inverse(&start, &mut x, None, &mut work)?
-                    }
-                    Initial::Prior { .. } if !kernel.is_latent() => {
-                        plan.forward(&start, &mut x, None, &mut work)?;
-                    }
-                    _ => {}
-                }
-            }
+            move_start(&kernel, initial, &mut x).map_err(Error::Core)?;
             Walkers::start(&kernel, &target, first, x)
         });
         let blocks = blocks.into_iter().collect::<Result<_, Error>>()?;
@@ -173,7 +162,7 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
             record.accepted = block.accepted.iter().sum::<u64>() - before;
             Ok(record)
         });
-        let records = recorded.into_iter().collect::<Result<Vec<_>, error::Error>>()?;
+        let records = recorded.into_iter().collect::<Result<Vec<_>, error::Error>>().map_err(Error::Core)?;
         Ok(Record::join(records, total))
     }
 
@@ -205,6 +194,21 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
             return Err(Error::State { reason: "its chains are those of another kernel" });
         }
         Ok(Sampler { potential, shape, kernel, state })
+    }
+}
+
+/// Takes starts through the flow, where the kernel has one, to the space in which they belong.
+fn move_start<R: Precision>(
+    kernel: &Kernel<'_, R>,
+    initial: Initial<'_, R>,
+    x: &mut [R],
+) -> Result<(), error::Error> {
+    let Some(plan) = kernel.plan() else { return Ok(()) };
+    let (start, mut work) = (x.to_vec(), plan.allocate_workspace(BLOCK)?);
+    match initial {
+        Initial::With(_) if kernel.is_latent() => plan.inverse(&start, x, None, &mut work),
+        Initial::Prior { .. } if !kernel.is_latent() => plan.forward(&start, x, None, &mut work),
+        _ => Ok(()),
     }
 }
 

@@ -173,6 +173,12 @@ eqf_inverse(plan, n, x, z, log_det, work, work_len, diag) =
 eqf_inverse_f32(plan, n, x, z, log_det, work, work_len, diag) =
     @ccall libeqflow.eqf_inverse_f32(plan::Ptr{Cvoid}, n::Csize_t, x::Ptr{Cfloat}, z::Ptr{Cfloat}, log_det::Ptr{Cfloat}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
 
+eqf_pull_gradient(plan, n, z, x_bar, log_det_bar, grad, work, work_len, diag) =
+    @ccall libeqflow.eqf_pull_gradient(plan::Ptr{Cvoid}, n::Csize_t, z::Ptr{Cdouble}, x_bar::Ptr{Cdouble}, log_det_bar::Ptr{Cdouble}, grad::Ptr{Cdouble}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_pull_gradient_f32(plan, n, z, x_bar, log_det_bar, grad, work, work_len, diag) =
+    @ccall libeqflow.eqf_pull_gradient_f32(plan::Ptr{Cvoid}, n::Csize_t, z::Ptr{Cfloat}, x_bar::Ptr{Cfloat}, log_det_bar::Ptr{Cfloat}, grad::Ptr{Cfloat}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
 eqf_log_prob(plan, n, x, log_prob, grad, work, work_len, diag) =
     @ccall libeqflow.eqf_log_prob(plan::Ptr{Cvoid}, n::Csize_t, x::Ptr{Cdouble}, log_prob::Ptr{Cdouble}, grad::Ptr{Cdouble}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
 
@@ -304,4 +310,58 @@ eqf_independence(plan, potential, context, seed, first, step, n, x, u, log_prob,
 
 eqf_independence_f32(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, work, work_len, diag) =
     @ccall libeqflow.eqf_independence_f32(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, log_prob::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_metropolis_particle(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, u, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_metropolis_particle(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cdouble, x::Ptr{Cdouble}, u::Ptr{Cdouble}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_metropolis_particle_f32(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, u, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_metropolis_particle_f32(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cfloat, x::Ptr{Cfloat}, u::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_hmc_extent(n, n_particles, dimension, extent) =
+    @ccall libeqflow.eqf_hmc_extent(n::Csize_t, n_particles::Csize_t, dimension::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_hmc_extent_f32(n, n_particles, dimension, extent) =
+    @ccall libeqflow.eqf_hmc_extent_f32(n::Csize_t, n_particles::Csize_t, dimension::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_hmc(potential, context, seed, first, step, n, n_particles, dimension, step_size, leapfrogs, x, u, grad, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_hmc(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cdouble, leapfrogs::Csize_t, x::Ptr{Cdouble}, u::Ptr{Cdouble}, grad::Ptr{Cdouble}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_hmc_f32(potential, context, seed, first, step, n, n_particles, dimension, step_size, leapfrogs, x, u, grad, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_hmc_f32(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cfloat, leapfrogs::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, grad::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_latent_metropolis_extent(plan, n, extent) =
+    @ccall libeqflow.eqf_latent_metropolis_extent(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_latent_metropolis_extent_f32(plan, n, extent) =
+    @ccall libeqflow.eqf_latent_metropolis_extent_f32(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_latent_hmc_extent(plan, n, extent) =
+    @ccall libeqflow.eqf_latent_hmc_extent(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_latent_hmc_extent_f32(plan, n, extent) =
+    @ccall libeqflow.eqf_latent_hmc_extent_f32(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
+
+eqf_latent_start(plan, potential, context, n, z, x, u, log_det, grad, work, work_len, diag) =
+    @ccall libeqflow.eqf_latent_start(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, n::Csize_t, z::Ptr{Cdouble}, x::Ptr{Cdouble}, u::Ptr{Cdouble}, log_det::Ptr{Cdouble}, grad::Ptr{Cdouble}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_latent_start_f32(plan, potential, context, n, z, x, u, log_det, grad, work, work_len, diag) =
+    @ccall libeqflow.eqf_latent_start_f32(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, n::Csize_t, z::Ptr{Cfloat}, x::Ptr{Cfloat}, u::Ptr{Cfloat}, log_det::Ptr{Cfloat}, grad::Ptr{Cfloat}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_latent_metropolis(plan, potential, context, seed, first, step, n, step_size, z, x, u, log_det, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_latent_metropolis(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, step_size::Cdouble, z::Ptr{Cdouble}, x::Ptr{Cdouble}, u::Ptr{Cdouble}, log_det::Ptr{Cdouble}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_latent_metropolis_f32(plan, potential, context, seed, first, step, n, step_size, z, x, u, log_det, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_latent_metropolis_f32(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, step_size::Cfloat, z::Ptr{Cfloat}, x::Ptr{Cfloat}, u::Ptr{Cfloat}, log_det::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_latent_hmc(plan, potential, context, seed, first, step, n, step_size, leapfrogs, z, x, u, log_det, grad, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_latent_hmc(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, step_size::Cdouble, leapfrogs::Csize_t, z::Ptr{Cdouble}, x::Ptr{Cdouble}, u::Ptr{Cdouble}, log_det::Ptr{Cdouble}, grad::Ptr{Cdouble}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_latent_hmc_f32(plan, potential, context, seed, first, step, n, step_size, leapfrogs, z, x, u, log_det, grad, accepted, work, work_len, diag) =
+    @ccall libeqflow.eqf_latent_hmc_f32(plan::Ptr{Cvoid}, potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, step_size::Cfloat, leapfrogs::Csize_t, z::Ptr{Cfloat}, x::Ptr{Cfloat}, u::Ptr{Cfloat}, log_det::Ptr{Cfloat}, grad::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_exchange(seed, first, step, n, n_particles, dimension, x, u, cross, x_other, u_other, cross_other, accepted, diag) =
+    @ccall libeqflow.eqf_exchange(seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, x::Ptr{Cdouble}, u::Ptr{Cdouble}, cross::Ptr{Cdouble}, x_other::Ptr{Cdouble}, u_other::Ptr{Cdouble}, cross_other::Ptr{Cdouble}, accepted::Ptr{UInt64}, diag::Ptr{eqf_diag})::Int32
+
+eqf_exchange_f32(seed, first, step, n, n_particles, dimension, x, u, cross, x_other, u_other, cross_other, accepted, diag) =
+    @ccall libeqflow.eqf_exchange_f32(seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, cross::Ptr{Cfloat}, x_other::Ptr{Cfloat}, u_other::Ptr{Cfloat}, cross_other::Ptr{Cfloat}, accepted::Ptr{UInt64}, diag::Ptr{eqf_diag})::Int32
 # End of what is made.
