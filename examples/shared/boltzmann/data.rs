@@ -39,7 +39,7 @@ pub fn generate(system: &System, seed: u64, train: usize, test: usize) -> Result
             known.what(),
             (mean.value - known.value) / mean.standard_error.hypot(known.standard_error)
         );
-        Ok::<_, Error>((drawn, mean))
+        Ok((drawn, mean))
     };
     let (train, _) = draw(train, train_seed, "training set")?;
     let (test, mean_energy) = draw(test, test_seed, "test set")?;
