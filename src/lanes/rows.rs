@@ -27,8 +27,13 @@ impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
     /// Number of the cell in which `z` lies; the last one where `z` lies outside the table or is NaN.
     #[inline(always)]
     pub fn index(&self, z: R) -> usize {
-        let index = (z.bits() >> self.low_bits).wrapping_sub(self.base);
-        index.min(self.last()) as usize
+        self.number(z).min(self.last()) as usize
+    }
+
+    /// As [`Rows::index`], but beyond the last one where `z` lies outside the table or is NaN.
+    #[inline(always)]
+    fn number(&self, z: R) -> u64 {
+        (z.bits() >> self.low_bits).wrapping_sub(self.base)
     }
 
     /// The middle of the cell in which `z` lies, NaN or infinite where `z` is.
@@ -37,10 +42,11 @@ impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
         R::from_bits(z.bits() & self.mask() | self.half())
     }
 
-    /// The coefficients of row `index`, or of the last one for any beyond it.
+    /// The coefficients of the cell in which `z` lies.
     #[inline(always)]
-    pub(super) fn row(&self, index: usize) -> &[R; C] {
-        self.rows.get(index).unwrap_or(self.last_row)
+    fn row(&self, z: R) -> &[R; C] {
+        let number = usize::try_from(self.number(z)).unwrap_or(usize::MAX);
+        self.rows.get(number).unwrap_or(self.last_row)
     }
 
     /// The highest row number.
@@ -83,9 +89,9 @@ impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
 /// Row by row, without the help of an instruction set: `([coefficient of each power], middle of the cell)`.
 #[inline(always)]
 pub(super) fn gather_rows<V: Lanes, const C: usize>(rows: &Rows<'_, V::Real, C>, z: V) -> ([V; C], V) {
-    let index: [usize; MOST_LANES] =
-        core::array::from_fn(|lane| if lane < V::WIDTH { rows.index(z.lane(lane)) } else { 0 });
-    let coefficients = core::array::from_fn(|power| V::from_fn(|lane| rows.row(index[lane])[power]));
+    let found: [&[V::Real; C]; MOST_LANES] =
+        core::array::from_fn(|lane| if lane < V::WIDTH { rows.row(z.lane(lane)) } else { rows.last_row });
+    let coefficients = core::array::from_fn(|power| V::from_fn(|lane| found[lane][power]));
     (coefficients, V::row_middles(rows, z))
 }
 
