@@ -439,7 +439,7 @@ fn every_kernel_keeps_it_for_a_million_effective_steps() {
         [1000, 4, 10_000],
         [300, 2, 2000],
         [300, 4, 2000],
-        [100, 1, 1000],
+        [100, 2, 4000],
     ];
     let number_of = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
     let (only, seed) = (number_of("KERNEL"), number_of("SEED").unwrap_or(70) as u64);
