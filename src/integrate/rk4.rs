@@ -7,7 +7,7 @@
 //! groups before the next, so that what belongs to a stage stays in the cache. Divergences are `[groups]`.
 
 use crate::error::Missing;
-use crate::lanes::{Lanes, Real, at, check, copy, part, part_mut, split, split_each};
+use crate::lanes::{Lanes, Real, at, at_mut, check, copy, part, part_mut, split, split_each};
 
 /// A field that is known at the stage times of a fixed grid.
 pub trait StageField<V: Lanes> {
@@ -441,7 +441,7 @@ pub fn adjoint<V: Lanes>(
             }
         };
         if let (Some(weights), Some(values)) = (weights, values.as_deref_mut()) {
-            add_penalties(stages, h, weights, values);
+            add_penalties(stages, h, weights, values)?;
         }
         bars.step(field, stages, h, indices, x_bar, log_det_bar, weights)?;
     }
@@ -468,9 +468,9 @@ const ERROR_SIGN: [f64; 4] = [1.0, -1.0, -1.0, 1.0];
 
 /// h/6 (k1 - k2 - k3 + k4) of element `c`.
 #[inline(always)]
-fn step_error<V: Lanes>(rates: &[&mut [V]; 4], sixth: V, c: usize) -> V {
-    let [k1, k2, k3, k4] = rates.each_ref().map(|k| k[c]);
-    sixth * ((k1 - k2) - (k3 - k4))
+fn step_error<V: Lanes>(rates: &[&mut [V]; 4], sixth: V, c: usize) -> Result<V, Missing> {
+    let [k1, k2, k3, k4] = rates.each_ref().map(|k| at(k, c));
+    Ok(sixth * ((k1? - k2?) - (k3? - k4?)))
 }
 
 /// Adds each group's penalties of one step to `values`.
@@ -479,28 +479,29 @@ fn add_penalties<V: Lanes>(
     h: V,
     weights: &[Penalty<V>],
     values: &mut [PenaltyValue<V>],
-) {
-    let coordinates = stages.velocities[0].len() / values.len();
+) -> Result<(), Missing> {
+    let coordinates = stages.velocities[0].len().checked_div(values.len()).ok_or(Missing)?;
     V::vectorize(
         #[inline(always)]
         || {
             let sixth = sixth(h);
             for (g, (weight, value)) in weights.iter().zip(values).enumerate() {
-                let e_l = step_error(&stages.divergences, sixth, g);
+                let e_l = step_error(&stages.divergences, sixth, g)?;
                 let (mut kinetic, mut error) = (V::zero(), e_l * e_l);
                 for c in g * coordinates..(g + 1) * coordinates {
-                    let e_x = step_error(&stages.velocities, sixth, c);
+                    let e_x = step_error(&stages.velocities, sixth, c)?;
                     error += e_x * e_x;
                     for (velocity, weight) in stages.velocities.iter().zip(QUADRATURE) {
-                        let k = velocity[c];
+                        let k = at(velocity, c)?;
                         kinetic += V::constant(weight) * (k * k);
                     }
                 }
                 value.weighted += weight.kinetic * (sixth.magnitude() * kinetic) + weight.step_error * error;
                 value.step_error += error;
             }
+            Ok(())
         },
-    );
+    )
 }
 
 impl<V: Lanes> Bars<'_, V> {
@@ -521,15 +522,16 @@ impl<V: Lanes> Bars<'_, V> {
         copy(x_bar, self.sum)?;
         // Stage s feeds the position of stage s + 1 with this length.
         let reach = [half, half, h, V::zero()];
-        for (s, stage) in [first, middle, middle, last].into_iter().enumerate().rev() {
-            let quadrature = V::constant(QUADRATURE[s]) * sixth(h);
-            combine(self.velocity_bar, [quadrature, reach[s]], [x_bar, self.position_bar])?;
+        let parts = QUADRATURE.into_iter().zip(reach).zip(&stages.positions);
+        let parts = [first, middle, middle, last].into_iter().zip(parts);
+        for (s, (stage, ((quadrature, reach), position))) in parts.enumerate().rev() {
+            let quadrature = V::constant(quadrature) * sixth(h);
+            combine(self.velocity_bar, [quadrature, reach], [x_bar, self.position_bar])?;
             combine(self.div_bar, [quadrature, V::zero()], [log_det_bar, log_det_bar])?;
             if let Some(weights) = weights {
-                self.add_penalty_cotangents(stages, s, h, weights);
+                self.add_penalty_cotangents(stages, s, h, weights)?;
             }
             let stage = (stage, quadrature.magnitude());
-            let position = &*stages.positions[s];
             field.transpose_with_cost(stage, position, self.velocity_bar, self.div_bar, self.position_bar)?;
             add(self.sum, self.position_bar)?;
         }
@@ -537,26 +539,34 @@ impl<V: Lanes> Bars<'_, V> {
     }
 
     /// Adds the penalties' part to the cotangents of stage `s`.
-    fn add_penalty_cotangents(&mut self, stages: &Stages<'_, V>, s: usize, h: V, weights: &[Penalty<V>]) {
-        let coordinates = self.sum.len() / self.div_bar.len();
+    fn add_penalty_cotangents(
+        &mut self,
+        stages: &Stages<'_, V>,
+        s: usize,
+        h: V,
+        weights: &[Penalty<V>],
+    ) -> Result<(), Missing> {
+        let coordinates = self.sum.len().checked_div(self.div_bar.len()).ok_or(Missing)?;
+        let velocity = stages.velocities.get(s).ok_or(Missing)?;
+        let [quadrature, sign] = [at(&QUADRATURE, s)?, at(&ERROR_SIGN, s)?].map(V::constant);
         V::vectorize(
             #[inline(always)]
             || {
                 let (sixth, two) = (sixth(h), V::constant(2.0));
-                let (quadrature, sign) = (V::constant(QUADRATURE[s]), V::constant(ERROR_SIGN[s]));
                 for (g, weight) in weights.iter().enumerate() {
                     let error_bar = two * weight.step_error * sixth;
                     let kinetic_bar = two * weight.kinetic * (sixth.magnitude() * quadrature);
                     for c in g * coordinates..(g + 1) * coordinates {
-                        let e_x = step_error(&stages.velocities, sixth, c);
-                        self.velocity_bar[c] +=
-                            kinetic_bar * stages.velocities[s][c] + sign * (error_bar * e_x);
+                        let e_x = step_error(&stages.velocities, sixth, c)?;
+                        *at_mut(self.velocity_bar, c)? +=
+                            kinetic_bar * at(velocity, c)? + sign * (error_bar * e_x);
                     }
-                    let e_l = step_error(&stages.divergences, sixth, g);
-                    self.div_bar[g] += sign * (error_bar * e_l);
+                    let e_l = step_error(&stages.divergences, sixth, g)?;
+                    *at_mut(self.div_bar, g)? += sign * (error_bar * e_l);
                 }
+                Ok(())
             },
-        );
+        )
     }
 }
 

@@ -44,7 +44,7 @@ pub fn exchange<R: Real>(
         if !(to_a.is_finite() && to_b.is_finite() && accepts(change, draws.exchange(i))) {
             continue;
         }
-        a.swap_with_slice(b);
+        a.iter_mut().zip(b).for_each(|(a, b)| core::mem::swap(a, b));
         (*u_a, *u_b) = (to_a, to_b);
         for accepted in [&mut first.accepted, &mut second.accepted] {
             if let Some(count) = accepted.as_mut().and_then(|accepted| accepted.get_mut(i)) {

@@ -5,7 +5,7 @@ use super::metropolis::check_step_size;
 use crate::error::{Argument, Error, Missing, Status};
 use crate::field::Shape;
 use crate::flow::check_finite;
-use crate::lanes::{Block, Real, copy};
+use crate::lanes::{Block, Real, at, copy, part, part_mut};
 use crate::particles::remove_com;
 
 /// How far the trajectories of a Hamiltonian step go.
@@ -66,11 +66,10 @@ pub fn hmc<R: Real>(
     let mut ends = Trajectories::start(shape, n, &draws, chains.x, grad, Block::reals_mut(work))?;
     ends.follow(leapfrog, chains.x, gradients)?;
     let each = shape.coordinates();
-    let arrived = ends.x.chunks_exact(each).zip(ends.grad.chunks_exact(each)).zip(&*ends.cost);
-    for (i, (((x, end_grad), &u), grad)) in arrived.zip(grad.chunks_exact_mut(each)).enumerate() {
+    for i in 0..n {
         let change = ends.change(i, chains.energy(i));
-        if chains.accept(i, &draws, change, x, u)? {
-            copy(end_grad, grad)?;
+        if chains.accept(i, &draws, change, part(ends.x, i * each, each)?, at(ends.cost, i)?)? {
+            copy(part(ends.grad, i * each, each)?, part_mut(grad, i * each, each)?)?;
         }
     }
     Ok(())
@@ -140,7 +139,8 @@ impl<'w, R: Real> Trajectories<'w, R> {
         copy(x, position)?;
         copy(grad, gradient)?;
         cost.fill(R::default());
-        for (i, (p, kinetic)) in momentum.chunks_exact_mut(each).zip(start.iter_mut()).enumerate() {
+        for (i, kinetic) in start.iter_mut().enumerate() {
+            let p = part_mut(momentum, i * each, each)?;
             let (_, mut normals) = draws.chain(i);
             p.fill_with(|| R::from_f64(normals.next_normal()));
             remove_com(shape, p, &mut [R::default(); 3]);
@@ -184,10 +184,10 @@ impl<'w, R: Real> Trajectories<'w, R> {
     /// x += h p.
     fn drift(&mut self, h: R) {
         let each = self.shape.coordinates();
-        for (x, p) in self.x.chunks_exact_mut(each).zip(self.momentum.chunks_exact(each)) {
-            for (x, &p) in x.iter_mut().zip(p) {
-                *x += h * p;
-            }
+        for (x, &p) in self.x.iter_mut().zip(&*self.momentum) {
+            *x += h * p;
+        }
+        for x in self.x.chunks_exact_mut(each) {
             // Rounding would let the centre of mass drift, step by step.
             remove_com(self.shape, x, &mut [R::default(); 3]);
         }
@@ -200,14 +200,14 @@ impl<'w, R: Real> Trajectories<'w, R> {
         }
     }
 
-    /// Puts the trajectories with a position, energy or gradient that is not finite back to their starts in `x`, where
+    /// Puts the trajectories with a position, energy or gradient that is not finite back to their starts in `x_start`, where
     /// they stay.
-    fn give_up_the_lost(&mut self, x: &[R]) -> Result<(), Missing> {
+    fn give_up_the_lost(&mut self, x_start: &[R]) -> Result<(), Missing> {
         let each = self.shape.coordinates();
-        let points = self.x.chunks_exact_mut(each).zip(self.grad.chunks_exact_mut(each));
-        let starts = x.chunks_exact(each).zip(self.momentum.chunks_exact_mut(each));
-        let energies = self.cost.iter().zip(self.start.iter_mut());
-        for (((x, grad), (start, momentum)), (&u, kinetic)) in points.zip(starts).zip(energies) {
+        for (i, kinetic) in self.start.iter_mut().enumerate() {
+            let (first, u) = (i * each, at(self.cost, i)?);
+            let (x, grad) = (part_mut(self.x, first, each)?, part_mut(self.grad, first, each)?);
+            let (start, momentum) = (part(x_start, first, each)?, part_mut(self.momentum, first, each)?);
             let finite = |values: &[R]| values.iter().all(|value| value.is_finite());
             if kinetic.is_finite() && finite(x) && finite(grad) && u.is_finite() {
                 continue;
