@@ -522,10 +522,10 @@ impl<V: Lanes> Bars<'_, V> {
         copy(x_bar, self.sum)?;
         // Stage s feeds the position of stage s + 1 with this length.
         let reach = [half, half, h, V::zero()];
-        let parts = QUADRATURE.into_iter().zip(reach).zip(&stages.positions);
-        let parts = [first, middle, middle, last].into_iter().zip(parts);
-        for (s, (stage, ((quadrature, reach), position))) in parts.enumerate().rev() {
-            let quadrature = V::constant(quadrature) * sixth(h);
+        let stage_of = [first, middle, middle, last];
+        for s in (0..4).rev() {
+            let (stage, position) = (at(&stage_of, s)?, stages.positions.get(s).ok_or(Missing)?);
+            let (quadrature, reach) = (V::constant(at(&QUADRATURE, s)?) * sixth(h), at(&reach, s)?);
             combine(self.velocity_bar, [quadrature, reach], [x_bar, self.position_bar])?;
             combine(self.div_bar, [quadrature, V::zero()], [log_det_bar, log_det_bar])?;
             if let Some(weights) = weights {
