@@ -150,14 +150,9 @@ fn tuned(
     budget: &Budget,
 ) -> Result<Outcome> {
     let pilot = Pilot { chains: CHAINS, burn_in: BURN_IN, steps: BURN_IN, seed: budget.seed + 1 };
-    let trial = average_step_size(
-        &system.energy,
-        system.shape,
-        kernel,
-        &pilot,
-        initial(system, &kernel),
-        acceptance,
-    )?;
+    let trial = in_equilibrium(system, budget, |initial| {
+        average_step_size(&system.energy, system.shape, kernel, &pilot, initial, acceptance)
+    })?;
     let name = format!("{name}, {} steps of {:.3}", leapfrogs(&kernel), trial.step_size);
     chains(system, &name, kernel.with_step_size(trial.step_size), thin, budget)
 }
@@ -170,9 +165,15 @@ fn leapfrogs(kernel: &Kernel<'_, f64>) -> usize {
     }
 }
 
-/// A kernel with a flow starts from the flow's samples.
-fn initial(system: &System, kernel: &Kernel<'_, f64>) -> Initial<'static, f64> {
-    if kernel.plan().is_some() { Initial::Prior { scale: 1.0 } } else { start(system) }
+/// Runs `work` with chains that start in equilibrium: far from it, steps that are right there are all refused.
+fn in_equilibrium<T>(
+    system: &System,
+    budget: &Budget,
+    work: impl FnOnce(Initial<'_, f64>) -> Result<T>,
+) -> Result<T> {
+    let each = system.shape.coordinates();
+    let drawn = system.equilibrium(CHAINS, budget.seed + 6)?.samples;
+    work(Initial::With(&|chain, x| x.copy_from_slice(&drawn[chain * each..][..each])))
 }
 
 /// Chains under a kernel.
@@ -184,8 +185,9 @@ fn chains(
     budget: &Budget,
 ) -> Result<Outcome> {
     let samples = budget.of(2 * SAMPLES);
-    let initial = initial(system, &kernel);
-    let mut sampler = Sampler::new(&system.energy, system.shape, kernel, CHAINS, budget.seed + 2, initial)?;
+    let mut sampler = in_equilibrium(system, budget, |initial| {
+        Sampler::new(&system.energy, system.shape, kernel, CHAINS, budget.seed + 2, initial)
+    })?;
     sampler.advance(BURN_IN, &|_| ())?;
     let (drawn, cpu) = timed(|| sampler.sample(samples, thin, &|_| ()));
     let energies = (CHAINS * samples * thin * leapfrogs(&kernel)) as f64;
