@@ -11,7 +11,7 @@
 mod boltzmann;
 
 use boltzmann::Job;
-use boltzmann::systems::{DW4, Start};
+use eqflow::systems::{DW4, Start};
 use eqflow::train::{Renyi, TrainConfig};
 
 const JOB: Job = Job {

@@ -6,14 +6,11 @@
 //! least-squares problem of each and prints the held-out negative log-likelihoods (NLL, in nats: prior 19.15, entropy
 //! of the Boltzmann distribution 7.13) with the seconds that it took.
 
-#[path = "shared/systems.rs"]
-mod systems;
-
 use clap::Parser;
+use eqflow::systems::{DW4, GRID_STEPS};
 use eqflow::train::{FlowMatching, Pairing, likelihood, pairs};
 use std::error::Error;
 use std::time::Instant;
-use systems::{DW4, GRID_STEPS};
 
 /// Fits DW-4 flows in closed form and prints their likelihoods.
 #[derive(Parser)]

@@ -11,7 +11,7 @@
 mod boltzmann;
 
 use boltzmann::Job;
-use boltzmann::systems::{LJ13, Start, concentrated};
+use eqflow::systems::{LJ13, Start, concentrated};
 use eqflow::train::{Check, Penalties, TrainConfig};
 
 const JOB: Job = Job {

@@ -389,6 +389,7 @@ fn twenty_seeds_cover_the_exact_log_z() {
         (dw4, DW4, DW4_LOG_Z, 0.005, 20, (400_000, 20_000)),
         (dw2_flow(), DW2, DW2_LOG_Z, 0.002, 100, (300_000, 20_000)),
     ];
+    let mut short = Vec::new();
     for (flow, shape, exact, most, seeds, (n, m)) in cases {
         let mut within = [[0; 3]; 3];
         for seed in 1..=seeds {
@@ -415,7 +416,10 @@ fn twenty_seeds_cover_the_exact_log_z() {
             println!("{name}: {close} of {seeds} within {most}; {one} within one error, {two} within 1.96");
             // Each is covered with probability 0.95: a shortfall of 2.6 standard deviations has probability 0.01.
             let covered = 0.95 * seeds as f64 - 2.6 * (0.0475 * seeds as f64).sqrt();
-            assert!(two as f64 >= covered, "{name}");
+            if 20 * close < 19 * seeds as usize || (two as f64) < covered {
+                short.push((shape.particles, *name));
+            }
         }
     }
+    assert!(short.is_empty(), "not close in 19 of 20 seeds, or not covered: {short:?}");
 }

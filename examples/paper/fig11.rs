@@ -1,10 +1,10 @@
 //! Figure 11: the importance weights of DW-4 samples.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREY, Plot, Series};
 use crate::lab::{Lab, Report, converged_samples};
-use crate::systems::DW4;
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREY, Plot, Series};
 use eqflow::sampling::{Estimate, Histogram, ImportanceWeights, energies};
+use eqflow::systems::DW4;
 use std::error::Error;
 
 const RANGE: std::ops::Range<f64> = -12.0..6.0;

@@ -4,10 +4,10 @@
 //! forward differentiation along every coordinate. Errors are root mean squares over configurations, relative to that
 //! of the divergence.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use crate::lab::{Lab, Report, converged_samples};
 use eqflow::flow::{Block, Config, Plan};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use eqflow::sampling::{Estimate, independent_mean};
 use eqflow::train::{Probe, Tangent};
 use std::error::Error;

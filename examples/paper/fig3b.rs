@@ -3,14 +3,14 @@
 //! Samples come from a fixed grid of so many steps that its log-density agrees with the adaptive one to far below the
 //! errors: tens of millions of samples in seconds.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREY, ORANGE, Plot, Series};
 use crate::dw2_exact::free_energies;
 use crate::lab::{Lab, Report, converged_samples};
-use crate::systems::{DW2, GRID_STEPS};
 use crate::training::Trained;
 use eqflow::flow::{Block, Config, Plan};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREY, ORANGE, Plot, Series};
 use eqflow::sampling::{Histogram, Profile, draw_samples, energies, pair_distances};
+use eqflow::systems::{DW2, GRID_STEPS};
 use eqflow::train::likelihood;
 use std::error::Error;
 

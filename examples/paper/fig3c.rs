@@ -3,11 +3,11 @@
 //! All ways go through the same code for one configuration on one thread, times are the least of several, and only their ratios
 //! within one run mean anything.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use crate::lab::{Lab, Report};
 use eqflow::field::Shape;
 use eqflow::flow::{Block, Config, Plan};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use eqflow::radial::Basis;
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use eqflow::train::{Group, Parameters, Probe, Tangent};

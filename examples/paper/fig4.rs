@@ -5,13 +5,13 @@
 //! The recipe is the paper's: from the identity, a grid that does not move, no penalty, and nothing is refused. So nothing
 //! keeps either gradient from fields that 20 steps cannot follow; what each makes of that is the point.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREY, ORANGE, Plot, Series};
 use crate::lab::{Lab, Report};
 use crate::spread::over_runs;
-use crate::systems::DW4;
 use crate::training::{Task, config};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREY, ORANGE, Plot, Series};
 use eqflow::sampling::Estimate;
+use eqflow::systems::DW4;
 use eqflow::train::{Adjoint, Check, Continuous, Evaluations, Likelihood, Penalties, TrainConfig, Trainer};
 use plotters::style::RGBColor;
 use std::error::Error;

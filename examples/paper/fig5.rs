@@ -3,13 +3,13 @@
 //! As in the paper every flow starts at the identity. Training stops early on the converged likelihood of validation
 //! samples that are never trained on; what is shown is that of a further test set.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use crate::lab::{Lab, Report};
 use crate::spread::over_runs;
-use crate::systems::{DW4, GRID_STEPS, LJ13, System};
 use crate::training::{Task, Trained, train};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use eqflow::sampling::{Estimate, chain_mean};
+use eqflow::systems::{DW4, GRID_STEPS, LJ13, System};
 use eqflow::train::{Likelihood, likelihood};
 use std::error::Error;
 

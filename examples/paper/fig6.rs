@@ -3,12 +3,12 @@
 //!
 //! The second loss ends as the even mixture of maximum likelihood and reverse Kullback-Leibler divergence.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREEN, GREY, ORANGE, Plot, RED, Series};
 use crate::lab::{Assignment, Lab, Report, converged_samples};
-use crate::systems::{DW4, GRID_STEPS, LJ13, Start, System};
 use crate::training::{Task, Trained, train};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREEN, GREY, ORANGE, Plot, RED, Series};
 use eqflow::sampling::{Estimate, Histogram, ImportanceWeights, chain_mean, energies};
+use eqflow::systems::{DW4, GRID_STEPS, LJ13, Start, System};
 use eqflow::train::{KlGradient, Likelihood, Mixture, likelihood};
 use std::error::Error;
 use std::ops::Range;

@@ -3,14 +3,14 @@
 //! Training samples are the lowest minimum with normal noise. Flow samples are minimised and counted; so are, as
 //! controls that the paper lacks, draws of the untrained prior and the noise alone.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, Plot, Series};
 use crate::lab::{Lab, Report, converged_samples};
 use crate::spread::over_runs;
 use crate::states::{lowest_minimum, minima, perturbed, prior};
-use crate::systems::{DW4, Start};
 use crate::training::{Task, train};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, Plot, Series};
 use eqflow::sampling::{Estimate, State};
+use eqflow::systems::{DW4, Start};
 use std::error::Error;
 
 /// The five minima differ by 1 and more.

@@ -3,12 +3,12 @@
 //! The recipe: maximum likelihood on a fixed grid of 20 steps, no penalty, trained to convergence on equilibrium samples
 //! of DW-4. Its 20-step NLL falls below the entropy of the Boltzmann distribution, which no density can beat.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use crate::lab::{CONVERGED, Lab, Report};
-use crate::systems::{DW4, GRID_STEPS};
 use eqflow::flow::{Block, Config, Plan};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use eqflow::sampling::{Estimate, ImportanceWeights, draw_samples, energies, independent_mean};
+use eqflow::systems::{DW4, GRID_STEPS};
 use eqflow::train::{
     Check, Likelihood, Parameters, Penalties, Schedule, TrainConfig, Trainer, Verdict, likelihood,
 };

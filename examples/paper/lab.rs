@@ -1,9 +1,9 @@
 //! What the experiments share: options, budgets, and flows that several of them look at.
 
-use crate::systems::{DW2, DW4, Start};
 use crate::training::{Task, Trained, train};
 use eqflow::flow::{Block, Config, Plan};
 use eqflow::sampling::{FlowSamples, draw_samples};
+use eqflow::systems::{DW2, DW4, Start};
 use std::cell::OnceCell;
 use std::error::Error;
 use std::path::PathBuf;

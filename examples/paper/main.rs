@@ -6,9 +6,6 @@
 //! An experiment's name or the beginning of several (`fig3`) chooses what runs; `--quick` takes smaller budgets. The
 //! program makes all of its data itself. The same seed writes the same numbers, but for measured times.
 
-mod csv;
-#[path = "../shared/drawing.rs"]
-mod drawing;
 mod dw2_exact;
 mod fig11;
 mod fig3a;
@@ -22,8 +19,6 @@ mod honesty;
 mod lab;
 mod spread;
 mod states;
-#[path = "../shared/systems.rs"]
-mod systems;
 mod table1;
 mod table2;
 mod training;

@@ -1,8 +1,8 @@
 //! Counting the metastable states that a set of configurations leads to.
 
-use crate::systems::System;
 use eqflow::random::{Normals, Purpose, Stream, prior_sample};
 use eqflow::sampling::{Error, QuenchConfig, State, distinct_minima, quench};
+use eqflow::systems::System;
 
 /// Below this the smallest curvature is that of a saddle or of rounding; minima have at least 1.
 const LEAST_CURVATURE: f64 = 1e-3;

@@ -12,14 +12,14 @@
 //! minimised. The threshold is coarse as well: 95 / 172 / 1 of the
 //! minima differ in energy, and over unordered pairs (0.6 of those is 0.85 of ours) 17 / 15 / 1 are left.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREEN, ORANGE, Plot, Series};
 use crate::lab::{Lab, Report, converged_samples};
 use crate::spread::over_runs;
 use crate::states::{lowest_minimum, minima, perturbed, prior};
-use crate::systems::{LJ13, Start};
 use crate::training::{Task, train};
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREEN, ORANGE, Plot, Series};
 use eqflow::sampling::{ChainConfig, Estimate, Initial, State, sample_chains};
+use eqflow::systems::{LJ13, Start};
 use std::error::Error;
 
 /// Two minima are the same within this distance of their sorted all-distance matrices.

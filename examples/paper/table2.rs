@@ -5,16 +5,16 @@
 //! Every flow starts at the identity and has 620 parameters. Augmentation gives every sample a random permutation,
 //! rotation and reflection; an equivariant flow's density does not see it, so one row serves for both.
 
-use crate::csv::Csv;
-use crate::drawing::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use crate::fig5::every;
 use crate::lab::{Lab, Report};
 use crate::spread::over_runs;
-use crate::systems::{DW4, GRID_STEPS, LJ13, System};
 use crate::training::{Task, train};
 use eqflow::field::Shape;
+use eqflow::io::Csv;
+use eqflow::plot::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
 use eqflow::random::{Normals, Purpose, Stream};
 use eqflow::sampling::Estimate;
+use eqflow::systems::{DW4, GRID_STEPS, LJ13, System};
 use eqflow::train::{Likelihood, likelihood};
 use std::error::Error;
 

@@ -1,7 +1,7 @@
 //! Certified maximum-likelihood training.
 
-use crate::systems::{Start, System, initial};
 use eqflow::potential::Softened;
+use eqflow::systems::{Start, System, initial};
 use eqflow::train::{Check, Likelihood, Mixture, Parameters, TrainConfig, TrainError, Trainer, Verdict};
 use std::error::Error;
 use std::ops::ControlFlow;

@@ -1,8 +1,8 @@
 //! Equilibrium samples by the random-walk Metropolis algorithm.
 
 use super::progress_bar;
-use super::systems::System;
 use eqflow::sampling::{ChainSamples, Error, Estimate, chain_mean};
+use eqflow::systems::System;
 
 /// Training and test sets.
 pub struct Data {

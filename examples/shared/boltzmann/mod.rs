@@ -5,24 +5,20 @@
 //! threads. Ctrl-C during training leaves a checkpoint from which `--resume` goes on to the same result.
 
 mod data;
-#[path = "../drawing.rs"]
-mod drawing;
 mod picture;
 mod reweight;
-#[path = "../systems.rs"]
-pub mod systems;
 mod table;
 mod training;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use eqflow::io::save_model;
+use eqflow::systems::{GRID_STEPS, Start, System};
 use eqflow::train::{Parameters, TrainConfig};
 use std::error::Error;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use systems::{GRID_STEPS, Start, System};
 
 /// A system and the size of its main job.
 pub struct Job {

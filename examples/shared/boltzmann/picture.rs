@@ -2,11 +2,11 @@
 
 use super::Job;
 use super::data::Data;
-use super::drawing::{BLUE, GREY, ORANGE, Plot, Series};
 use super::reweight::Reweighted;
-use super::systems::GRID_STEPS;
 use super::training::Trained;
+use eqflow::plot::{BLUE, GREY, ORANGE, Plot, Series};
 use eqflow::sampling::Histogram;
+use eqflow::systems::GRID_STEPS;
 use eqflow::train::Likelihood;
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! Samples of the flow, their importance weights and what follows from them.
 
 use super::progress_bar;
-use super::systems::System;
 use eqflow::flow::{Block, Config, Plan};
 use eqflow::sampling::{Estimate, ImportanceWeights, draw_samples, energies};
+use eqflow::systems::System;
 use eqflow::train::Parameters;
 use std::error::Error;
 

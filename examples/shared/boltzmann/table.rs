@@ -2,8 +2,8 @@
 
 use super::data::Data;
 use super::reweight::Reweighted;
-use super::systems::{GRID_STEPS, System};
 use eqflow::sampling::Estimate;
+use eqflow::systems::{GRID_STEPS, System};
 use eqflow::train::Likelihood;
 
 /// Prints measured values with their errors beside the known ones.

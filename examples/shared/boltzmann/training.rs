@@ -1,9 +1,9 @@
 //! Certified maximum-likelihood training with progress, checkpoints and Ctrl-C.
 
 use super::data::Data;
-use super::systems::initial;
 use super::{Job, Options, progress_bar};
 use eqflow::io::write_atomically;
+use eqflow::systems::initial;
 use eqflow::train::{AdamW, Group, Parameters, Progress, TrainConfig, Trainer, Verdict};
 use std::error::Error;
 use std::ops::ControlFlow;

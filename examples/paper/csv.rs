@@ -1,3 +1,0 @@
-//! Tables of numbers, where the experiments look for them.
-
-pub use eqflow::io::Csv;
