@@ -1,5 +1,8 @@
 //! The main job as its user runs it, on a small budget: same seed, same numbers; Ctrl-C and resume lose nothing.
 
+mod common;
+
+use common::examples::example;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -8,13 +11,8 @@ const SMALL: [&str; 8] = ["--train", "400", "--test", "200", "--iterations", "60
 const FILES: [&str; 5] = ["dw4.eqf", "energies.svg", "energies.png", "training.svg", "training.png"];
 
 fn main_job(out: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(["run", "--release", "--quiet", "--example", "dw4", "--", "--out"])
-        .arg(out)
-        .args(SMALL)
-        .args(more)
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut command = example("dw4");
+    command.arg("--out").arg(out).args(SMALL).args(more);
     command
 }
 

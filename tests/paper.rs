@@ -1,15 +1,14 @@
 //! The program that regenerates the paper's experiments, on the cheapest of them: files, numbers, reproducibility.
 
+mod common;
+
+use common::examples::example;
 use std::path::Path;
 use std::process::Command;
 
 fn paper(out: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(["run", "--release", "--quiet", "--example", "paper", "--", "--quick", "--out"])
-        .arg(out)
-        .args(more)
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut command = example("paper");
+    command.args(["--quick", "--out"]).arg(out).args(more);
     command
 }
 

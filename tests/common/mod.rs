@@ -5,6 +5,7 @@ pub mod c;
 pub mod cases;
 #[cfg(feature = "std")]
 pub mod differences;
+pub mod examples;
 pub mod header;
 #[cfg(feature = "std")]
 pub mod models;
