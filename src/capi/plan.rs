@@ -333,7 +333,7 @@ pub unsafe extern "C" fn eqf_workspace_extent_f32(
 }
 
 /// Reports how well the compiled radial functions of a plan meet phi and d phi', as checked when the plan was made:
-/// at the left end of every cell, where the interpolation error is largest, and at about 2 L of the stage times,
+/// at the ends of the cells, where the interpolation error is largest, and at about 2 L of the stage times,
 /// before rounding to the plan's precision.
 ///
 /// NULL: diag.

@@ -4,7 +4,7 @@ use super::config::{Config, RadialPath};
 use super::model::Model;
 use crate::error::{Argument, Error, Missing, Status};
 use crate::lanes::{Block, Isa, Lanes, Real, Vectorized, at, part, part_mut, split};
-use crate::radial::{Cells, Degree, Gaussians, RadialPrecision, padded_rows, scratch_extent};
+use crate::radial::{Basis, Cells, Degree, RadialPrecision, Source, padded_rows, scratch_extent};
 
 /// Index of each array in [`Layout::lengths`].
 pub mod array {
@@ -204,13 +204,41 @@ impl Vectorized<f64> for Candidates<'_> {
 
     fn run<V: Lanes<Real = f64>>(self) -> Self::Output {
         let Candidates { model, tolerance, precision } = self;
-        let gaussians = Gaussians {
-            basis: model.basis,
-            eps: model.eps,
-            count: model.n_radial(),
-            get: |m| [model.mu.get(m), model.gamma.get(m)],
-        };
-        Cells::candidates::<V, _>(&gaussians, tolerance, precision)
+        Cells::candidates::<V>(model, tolerance, precision)
+    }
+}
+
+impl Source for Model<'_> {
+    fn basis(&self) -> Basis {
+        self.basis
+    }
+
+    fn eps(&self) -> f64 {
+        self.eps
+    }
+
+    fn n_radial(&self) -> usize {
+        Model::n_radial(self)
+    }
+
+    fn n_time(&self) -> usize {
+        Model::n_time(self)
+    }
+
+    fn radial(&self, m: usize) -> [f64; 2] {
+        [self.mu.get(m), self.gamma.get(m)]
+    }
+
+    fn time(&self, l: usize) -> [f64; 2] {
+        [self.mu_time.get(l), self.gamma_time.get(l)]
+    }
+
+    fn weight(&self, l: usize, m: usize) -> f64 {
+        self.weights.get(l * Model::n_radial(self) + m)
+    }
+
+    fn level(&self, l: usize) -> f64 {
+        Model::level(self, l)
     }
 }
 

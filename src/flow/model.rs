@@ -83,6 +83,18 @@ impl<'a> Model<'a> {
         self.mu_time.len()
     }
 
+    /// b_l + sum_m W_lm a_m^2.
+    pub(super) fn level(&self, l: usize) -> f64 {
+        let m = self.n_radial();
+        let mut sum = self.bias.map_or(0.0, |bias| bias.get(l));
+        if let Some(importance) = self.importance {
+            for (i, a) in importance.iter().enumerate() {
+                sum += self.weights.get(l * m + i) * a * a;
+            }
+        }
+        sum
+    }
+
     /// All arrays by name, in the order of the model file.
     pub fn arrays(&self) -> [(Argument, Option<Reals<'a>>); 7] {
         [

@@ -244,8 +244,8 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     }
 
     /// How well the compiled radial functions meet the exact ones, before rounding to `R`; `None` where the plan
-    /// evaluates exactly. Checked when the plan is built, at the left end of every cell, where the interpolation
-    /// error is largest, and at about 2 L of its stage times; [`Plan::regrid`] does not check again.
+    /// evaluates exactly. Checked when the plan is built, at the ends of the cells, where the interpolation error is
+    /// largest, and at about 2 L of its stage times; [`Plan::regrid`] does not check again.
     pub fn table_accuracy(&self) -> Option<Accuracy> {
         self.accuracy
     }
@@ -556,7 +556,7 @@ fn write_parameters<R: Real, T: Real>(
     write(array::TIME_MEAN, Argument::MuTime, &mut model.mu_time.iter(), same)?;
     write(array::TIME_SCALE, Argument::GammaTime, &mut model.gamma_time.iter(), scale)?;
     write(array::WEIGHTS, Argument::Weights, &mut model.weights.iter(), same)?;
-    write(array::LEVEL, Argument::Bias, &mut (0..layout.n_time).map(|l| level(model, l)), same)
+    write(array::LEVEL, Argument::Bias, &mut (0..layout.n_time).map(|l| model.level(l)), same)
 }
 
 /// Fails where a tolerance overflows `R`, or the absolute one underflows: the error norm would be NaN.
@@ -571,16 +571,4 @@ fn check_tolerances<R: Real>(config: &Config) -> Result<(), Error> {
         return Err(Error::new(Status::Argument, Argument::Atol, atol));
     }
     Ok(())
-}
-
-/// b_l + sum_m W_lm a_m^2.
-fn level(model: &Model<'_>, l: usize) -> f64 {
-    let m = model.n_radial();
-    let mut sum = model.bias.map_or(0.0, |bias| bias.get(l));
-    if let Some(importance) = model.importance {
-        for (i, a) in importance.iter().enumerate() {
-            sum += model.weights.get(l * m + i) * a * a;
-        }
-    }
-    sum
 }

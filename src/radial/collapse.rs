@@ -109,7 +109,7 @@ impl<R: Real> Kernel<'_, R> {
 
 /// exp(-((t - mean)/gamma)^2) with scale = sqrt(log2 e) / gamma.
 #[inline(always)]
-fn gaussian<V: Lanes>(t: V, mean: V::Real, scale: V::Real) -> V {
+pub(super) fn gaussian<V: Lanes>(t: V, mean: V::Real, scale: V::Real) -> V {
     let z = (t - V::splat(mean)) * V::splat(scale);
     exp2_neg(z * z)
 }

@@ -7,10 +7,13 @@ use super::cells::Cells;
 use super::collapse::{Basis, Kernel};
 use super::exact::LN_2;
 use crate::error::Missing;
-use crate::lanes::{Lanes, Real, at, check, copy, exp2_neg, exp2_neg_each, part_mut};
+use crate::lanes::{Lanes, Real, at, check, copy, exp2_neg, exp2_neg_each, part_mut, split};
 
 /// Cells that are compiled together, whatever the vector width: which Gaussians count is decided a block.
 pub const BLOCK: usize = 8;
+/// What is kept of each F_l to check a block: F and F' at the left ends, their errors, F in the middles, and its errors at
+/// the right ends but for the last.
+const CHECKS: usize = 6;
 /// Vectors of nodes in a block of 8 coefficients a cell, one lane.
 const MOST_VECTORS: usize = BLOCK * 8;
 
@@ -41,7 +44,7 @@ pub const fn padded_rows(cells: &Cells) -> usize {
 
 /// Doubles of scratch that [`compile`] takes for L time functions.
 pub const fn scratch_extent(n_time: usize) -> usize {
-    4 * BLOCK * n_time
+    CHECKS * BLOCK * n_time
 }
 
 /// Compiles F_l into `rows` (`[L][padded_rows][C]`).
@@ -158,7 +161,7 @@ impl Geometry {
             width: [0.0; BLOCK],
             inverse_width: [0.0; BLOCK],
             origin: [0.0; BLOCK],
-            cut: cut(kernel),
+            cut: 0.0,
         };
         for k in 0..BLOCK {
             let index = first + k;
@@ -172,6 +175,7 @@ impl Geometry {
                 block.origin[k] = kernel.reach;
             }
         }
+        block.cut = cut(kernel, block.range());
         block
     }
 
@@ -193,17 +197,26 @@ impl Geometry {
     }
 }
 
-/// Where a Gaussian is below 2^-64 of the smallest norm; infinite without a regulariser.
-fn cut(kernel: &Kernel<'_, f64>) -> f64 {
+/// Where a Gaussian is below 2^-64 of the norm anywhere between `from` and `to`, which is at least the regulariser and
+/// at least the nearest Gaussian; infinite without a regulariser.
+fn cut(kernel: &Kernel<'_, f64>, [from, to]: [f64; 2]) -> f64 {
     let exponent = match kernel.basis {
-        Basis::Gaussian => 64.0,
-        Basis::Normalized if kernel.eps > 0.0 => 64.0 - libm::log2(kernel.eps),
+        Basis::Gaussian => 0.0,
+        Basis::Normalized if kernel.eps > 0.0 => {
+            let mut exponent = -libm::log2(kernel.eps);
+            for (&mean, &scale) in kernel.mean.iter().zip(kernel.scale) {
+                let farther = if mean - from < to - mean { to - mean } else { mean - from };
+                let z = farther * scale;
+                exponent = if z * z < exponent { z * z } else { exponent };
+            }
+            exponent
+        }
         Basis::Normalized => f64::INFINITY,
     };
-    libm::sqrt(exponent)
+    libm::sqrt(64.0 + exponent)
 }
 
-/// Writes F_l and F_l' at the cells' left ends to `scratch` (`[L][4][BLOCK]`, the first two).
+/// Writes F_l and F_l' at the cells' left ends to `scratch` (`[L][CHECKS][BLOCK]`, the first two).
 #[inline(always)]
 fn boundary<V: Lanes<Real = f64>>(
     kernel: &Kernel<'_, f64>,
@@ -215,7 +228,7 @@ fn boundary<V: Lanes<Real = f64>>(
     for part in 0..BLOCK / V::WIDTH {
         let d: V = Geometry::lanes(&block.start, part);
         let (mut norm, mut norm_slope) = (V::zero(), V::zero());
-        for sums in scratch.chunks_exact_mut(4 * BLOCK) {
+        for sums in scratch.chunks_exact_mut(CHECKS * BLOCK) {
             let sums = vectors_mut::<V>(sums)?;
             sums[part] = V::zero();
             sums[BLOCK / V::WIDTH + part] = V::zero();
@@ -229,7 +242,7 @@ fn boundary<V: Lanes<Real = f64>>(
             let slope = factor * (V::splat(scale) * z * g);
             norm += g;
             norm_slope += slope;
-            for (sums, weights) in scratch.chunks_exact_mut(4 * BLOCK).zip(kernel.weights_by_time()) {
+            for (sums, weights) in scratch.chunks_exact_mut(CHECKS * BLOCK).zip(kernel.weights_by_time()) {
                 let weight = V::splat(at(weights, m)?);
                 let sums = vectors_mut::<V>(sums)?;
                 sums[part] += weight * g;
@@ -240,7 +253,7 @@ fn boundary<V: Lanes<Real = f64>>(
         let inverse =
             if normalized { V::constant(1.0) / (V::splat(kernel.eps) + norm) } else { V::constant(1.0) };
         let norm_slope = if normalized { norm_slope } else { V::zero() };
-        for (sums, &level) in scratch.chunks_exact_mut(4 * BLOCK).zip(kernel.level) {
+        for (sums, &level) in scratch.chunks_exact_mut(CHECKS * BLOCK).zip(kernel.level) {
             let sums = vectors_mut::<V>(sums)?;
             let quotient = sums[part] * inverse;
             let slope = &mut sums[BLOCK / V::WIDTH + part];
@@ -345,7 +358,7 @@ fn add_gaussians<V: Lanes<Real = f64>, const C: usize, const G: usize>(
 }
 
 /// Turns each l's sums into polynomials, and F_l, F_l' in `scratch` into errors at the left ends
-/// (`[L][4][BLOCK]`: F, F', error of F, error of F').
+/// (`[L][CHECKS][BLOCK]`).
 #[inline(always)]
 fn interpolate<V: Lanes<Real = f64>, const C: usize>(
     kernel: &Kernel<'_, f64>,
@@ -358,10 +371,10 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
 ) -> Result<(), Missing> {
     let parts = BLOCK / V::WIDTH;
     let stride = stride(rows, kernel.level.len())?;
-    let levels = kernel.level.iter().zip(scratch.chunks_exact_mut(4 * BLOCK));
+    let levels = kernel.level.iter().zip(scratch.chunks_exact_mut(CHECKS * BLOCK));
     for (row, (&level, checks)) in rows.chunks_exact_mut(stride).zip(levels) {
         let row = part_mut(row, first * C, BLOCK * C)?;
-        let checks = vectors_mut::<V>(checks)?;
+        let found = vectors_mut::<V>(checks)?;
         let mut values = [V::zero(); MOST_VECTORS];
         copy(vectors(row)?, &mut values[..C * parts])?;
         for part in 0..parts {
@@ -379,15 +392,18 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
             let width: V = Geometry::lanes(&block.width, part);
             let y_width = V::zero().select_less(inverse_width, V::constant(1.0) / inverse_width, V::zero());
             let u = V::constant(-0.5) * y_width;
-            let (mut value, mut slope) = (a[C - 1], V::zero());
+            let (mut value, mut slope, mut right) = (a[C - 1], V::zero(), a[C - 1]);
             for k in (0..C - 1).rev() {
                 slope = slope * u + value;
                 value = value * u + a[k];
+                right = right * -u + a[k];
             }
             // From units of y to units of d; zero for the constant cell.
             let slope = V::zero().select_less(width, slope * (y_width / width), V::zero());
-            checks[2 * parts + part] = value - checks[part];
-            checks[3 * parts + part] = slope - checks[parts + part];
+            found[2 * parts + part] = value - found[part];
+            found[3 * parts + part] = slope - found[parts + part];
+            found[4 * parts + part] = a[0];
+            found[5 * parts + part] = right;
             for lane in 0..V::WIDTH {
                 let target = &mut row[(part * V::WIDTH + lane) * C..][..C];
                 for (target, a) in target.iter_mut().zip(&a) {
@@ -395,6 +411,10 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
                 }
             }
         }
+        let (left, right) = split(checks, 5 * BLOCK)?;
+        let (last, others) = right.split_last_mut().ok_or(Missing)?;
+        others.iter_mut().zip(left.iter().skip(1)).for_each(|(right, next)| *right -= next);
+        *last = 0.0;
     }
     Ok(())
 }
@@ -413,7 +433,7 @@ impl<V: Lanes> Default for Extremes<V> {
 }
 
 impl<V: Lanes<Real = f64>> Extremes<V> {
-    /// Takes in a block's `checks` (`[L][4][BLOCK]`) at every stage.
+    /// Takes in a block's `checks` (`[L][CHECKS][BLOCK]`) at every stage.
     #[inline(always)]
     fn add_stages(
         &mut self,
@@ -429,15 +449,16 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
         for part in 0..parts {
             let d: V = Geometry::lanes(&block.start, part);
             for values in time_values.chunks_exact(n_time).step_by(stride) {
-                let mut sums = [V::zero(); 4];
-                for (&value, checks) in values.iter().zip(checks.chunks_exact(4 * BLOCK)) {
+                let mut sums = [V::zero(); CHECKS];
+                for (&value, checks) in values.iter().zip(checks.chunks_exact(CHECKS * BLOCK)) {
                     let checks = vectors::<V>(checks)?;
                     for (k, sum) in sums.iter_mut().enumerate() {
                         *sum += V::splat(value) * checks[k * parts + part];
                     }
                 }
-                for (largest, found) in
-                    self.largest.iter_mut().zip([sums[2], sums[3] * d, sums[0], sums[1] * d])
+                let (left, middle) = (sums[0].magnitude(), sums[4].magnitude());
+                let phi = left.select_less(middle, middle, left);
+                for (largest, found) in self.largest.iter_mut().zip([sums[2], sums[3] * d, phi, sums[1] * d])
                 {
                     let found = found.magnitude();
                     *largest = largest.select_less(found, found, *largest);
