@@ -781,58 +781,6 @@ module eqflow
             type(eqf_diag), intent(inout), optional :: diag
             integer(c_int32_t) :: status
         end function
-        function eqf_independence_extent(plan, n, extent) bind(c) result(status)
-            import
-            type(c_ptr), value :: plan
-            integer(c_size_t), value :: n
-            type(eqf_extent), intent(inout) :: extent
-            integer(c_int32_t) :: status
-        end function
-        function eqf_independence_extent_f32(plan, n, extent) bind(c) result(status)
-            import
-            type(c_ptr), value :: plan
-            integer(c_size_t), value :: n
-            type(eqf_extent), intent(inout) :: extent
-            integer(c_int32_t) :: status
-        end function
-        function eqf_independence(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, &
-            work, work_len, diag) bind(c) result(status)
-            import
-            type(c_ptr), value :: plan
-            type(c_funptr), value :: potential
-            type(c_ptr), value :: context
-            integer(c_int64_t), value :: seed
-            integer(c_int64_t), value :: first
-            integer(c_int64_t), value :: step
-            integer(c_size_t), value :: n
-            real(c_double), intent(inout) :: x(*)
-            real(c_double), intent(inout) :: u(*)
-            real(c_double), intent(inout) :: log_prob(*)
-            integer(c_int64_t), intent(inout), optional :: accepted(*)
-            type(c_ptr), value :: work
-            integer(c_size_t), value :: work_len
-            type(eqf_diag), intent(inout), optional :: diag
-            integer(c_int32_t) :: status
-        end function
-        function eqf_independence_f32(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, &
-            work, work_len, diag) bind(c) result(status)
-            import
-            type(c_ptr), value :: plan
-            type(c_funptr), value :: potential
-            type(c_ptr), value :: context
-            integer(c_int64_t), value :: seed
-            integer(c_int64_t), value :: first
-            integer(c_int64_t), value :: step
-            integer(c_size_t), value :: n
-            real(c_float), intent(inout) :: x(*)
-            real(c_float), intent(inout) :: u(*)
-            real(c_float), intent(inout) :: log_prob(*)
-            integer(c_int64_t), intent(inout), optional :: accepted(*)
-            type(c_ptr), value :: work
-            integer(c_size_t), value :: work_len
-            type(eqf_diag), intent(inout), optional :: diag
-            integer(c_int32_t) :: status
-        end function
         function eqf_metropolis_particle(potential, context, seed, first, step, n, n_particles, dimension, &
             step_size, x, u, accepted, work, work_len, diag) bind(c) result(status)
             import
@@ -927,6 +875,58 @@ module eqflow
             real(c_float), intent(inout) :: x(*)
             real(c_float), intent(inout) :: u(*)
             real(c_float), intent(inout) :: grad(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence_extent(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence_extent_f32(plan, n, extent) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            integer(c_size_t), value :: n
+            type(eqf_extent), intent(inout) :: extent
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, &
+            work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout) :: log_prob(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_independence_f32(plan, potential, context, seed, first, step, n, x, u, log_prob, accepted, &
+            work, work_len, diag) bind(c) result(status)
+            import
+            type(c_ptr), value :: plan
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout) :: log_prob(*)
             integer(c_int64_t), intent(inout), optional :: accepted(*)
             type(c_ptr), value :: work
             integer(c_size_t), value :: work_len

@@ -1447,90 +1447,6 @@ int32_t eqf_metropolis_f32(eqf_potential_fn_f32 potential,
                            size_t work_len,
                            struct eqf_diag *diag);
 
-// Says how much workspace eqf_independence() takes for n chains (or fewer).
-//
-// NULL: nothing.
-// Errors: those of eqf_workspace_extent().
-// Threads: any thread may call it.
-// Since: 0.1.0.
-// Example:
-//
-// ```c
-// assert(eqf_independence_extent(plan, n, &extent) == EQF_OK);
-// assert(extent.size <= work_len);
-// ```
-int32_t eqf_independence_extent(const struct eqf_plan *plan,
-                                size_t n,
-                                struct eqf_extent *extent);
-
-// Single-precision twin of eqf_independence_extent(). Since 0.1.0.
-int32_t eqf_independence_extent_f32(const struct eqf_plan_f32 *plan,
-                                    size_t n,
-                                    struct eqf_extent *extent);
-
-// One independence Metropolis-Hastings step of n chains at the distribution exp(-u), with samples of the flow for
-// proposals.
-//
-// `x`, `u`, the energies of `x`, and `log_prob`, the values of log q at `x`, are updated; begin with x and log_prob
-// of eqf_sample(), or with any x and its eqf_log_prob(). `potential`, random numbers and `accepted` are as in
-// eqf_metropolis(). The chains keep exp(-u) as exactly as log q is the density of the draws: to O(steps^-4), with
-// EQF_LOG_DET_JACOBIAN (and, for starts that are not samples, EQF_INVERSE_EXACT) to rounding.
-//
-// Equation: x' = F(z') accepted with probability min(1, w(x')/w(x)), w = exp(-u)/q, where q is the flow's density.
-// Shapes: `x` is [n][N][D], of zero centre of mass, `u`, `log_prob` and `accepted` are [n]; `work` has the size and
-// alignment of eqf_independence_extent().
-// Units: `u` in kT, `x` in the model's unit of length, which is the potential's, `log_prob` in nats.
-// NULL: context, accepted, diag; with `n` 0 also x, u, log_prob and work.
-// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
-// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
-// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `x`, `u` and `log_prob`;
-// EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5; EQF_ERROR_CALLBACK where `potential` does not return 0 (diag's
-// value is what it returns). No chain has moved then, and no counter changed: the step can be repeated.
-// Threads: threads may share `plan`, each with arrays of its own; `potential` is called by the same thread.
-// Since: 0.1.0.
-// Example:
-//
-// ```c
-// uint64_t step, accepted[3] = {0, 0, 0};
-// eqf_double_well_params params;
-// eqf_double_well_dw4(&params);
-// eqf_sample(plan, 1, 0, n, x, log_prob, work, work_len, &diag);
-// eqf_double_well(&params, n, 4, 2, x, u, NULL);
-// for (step = 0; step < 10; step++)
-//     assert(eqf_independence(plan, eqf_double_well_potential, &params, 1, 0, step, n, x, u, log_prob, accepted, work,
-//                             work_len, &diag) == EQF_OK);
-// ```
-int32_t eqf_independence(const struct eqf_plan *plan,
-                         eqf_potential_fn potential,
-                         void *context,
-                         uint64_t seed,
-                         uint64_t first,
-                         uint64_t step,
-                         size_t n,
-                         double *x,
-                         double *u,
-                         double *log_prob,
-                         uint64_t *accepted,
-                         void *work,
-                         size_t work_len,
-                         struct eqf_diag *diag);
-
-// Single-precision twin of eqf_independence(). Since 0.1.0.
-int32_t eqf_independence_f32(const struct eqf_plan_f32 *plan,
-                             eqf_potential_fn_f32 potential,
-                             void *context,
-                             uint64_t seed,
-                             uint64_t first,
-                             uint64_t step,
-                             size_t n,
-                             float *x,
-                             float *u,
-                             float *log_prob,
-                             uint64_t *accepted,
-                             void *work,
-                             size_t work_len,
-                             struct eqf_diag *diag);
-
 // One Metropolis step of n chains by moves of single particles, at the distribution exp(-u).
 //
 // In each chain one particle, drawn anew for each step, moves; N steps make a sweep. Arrays, random numbers, `potential` and
@@ -1676,6 +1592,90 @@ int32_t eqf_hmc_f32(eqf_potential_fn_f32 potential,
                     void *work,
                     size_t work_len,
                     struct eqf_diag *diag);
+
+// Says how much workspace eqf_independence() takes for n chains (or fewer).
+//
+// NULL: nothing.
+// Errors: those of eqf_workspace_extent().
+// Threads: any thread may call it.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// assert(eqf_independence_extent(plan, n, &extent) == EQF_OK);
+// assert(extent.size <= work_len);
+// ```
+int32_t eqf_independence_extent(const struct eqf_plan *plan,
+                                size_t n,
+                                struct eqf_extent *extent);
+
+// Single-precision twin of eqf_independence_extent(). Since 0.1.0.
+int32_t eqf_independence_extent_f32(const struct eqf_plan_f32 *plan,
+                                    size_t n,
+                                    struct eqf_extent *extent);
+
+// One independence Metropolis-Hastings step of n chains at the distribution exp(-u), with samples of the flow for
+// proposals.
+//
+// `x`, `u`, the energies of `x`, and `log_prob`, the values of log q at `x`, are updated; begin with x and log_prob
+// of eqf_sample(), or with any x and its eqf_log_prob(). `potential`, random numbers and `accepted` are as in
+// eqf_metropolis(). The chains keep exp(-u) as exactly as log q is the density of the draws: to O(steps^-4), with
+// EQF_LOG_DET_JACOBIAN (and, for starts that are not samples, EQF_INVERSE_EXACT) to rounding.
+//
+// Equation: x' = F(z') accepted with probability min(1, w(x')/w(x)), w = exp(-u)/q, where q is the flow's density.
+// Shapes: `x` is [n][N][D], of zero centre of mass, `u`, `log_prob` and `accepted` are [n]; `work` has the size and
+// alignment of eqf_independence_extent().
+// Units: `u` in kT, `x` in the model's unit of length, which is the potential's, `log_prob` in nats.
+// NULL: context, accepted, diag; with `n` 0 also x, u, log_prob and work.
+// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT and EQF_ERROR_SHAPE (sizes overflow) for each array;
+// EQF_ERROR_ARGUMENT where `plan` is no plan of this precision; EQF_ERROR_WORKSPACE where `work_len` is too short
+// (diag's value is the size it takes); EQF_ERROR_OVERLAP; EQF_ERROR_NON_FINITE for `x`, `u` and `log_prob`;
+// EQF_ERROR_CONVERGENCE from EQF_INTEGRATOR_DOPRI5; EQF_ERROR_CALLBACK where `potential` does not return 0 (diag's
+// value is what it returns). No chain has moved then, and no counter changed: the step can be repeated.
+// Threads: threads may share `plan`, each with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_sample(plan, 1, 0, n, x, log_prob, work, work_len, &diag);
+// eqf_double_well(&params, n, 4, 2, x, u, NULL);
+// for (step = 0; step < 10; step++)
+//     assert(eqf_independence(plan, eqf_double_well_potential, &params, 1, 0, step, n, x, u, log_prob, accepted, work,
+//                             work_len, &diag) == EQF_OK);
+// ```
+int32_t eqf_independence(const struct eqf_plan *plan,
+                         eqf_potential_fn potential,
+                         void *context,
+                         uint64_t seed,
+                         uint64_t first,
+                         uint64_t step,
+                         size_t n,
+                         double *x,
+                         double *u,
+                         double *log_prob,
+                         uint64_t *accepted,
+                         void *work,
+                         size_t work_len,
+                         struct eqf_diag *diag);
+
+// Single-precision twin of eqf_independence(). Since 0.1.0.
+int32_t eqf_independence_f32(const struct eqf_plan_f32 *plan,
+                             eqf_potential_fn_f32 potential,
+                             void *context,
+                             uint64_t seed,
+                             uint64_t first,
+                             uint64_t step,
+                             size_t n,
+                             float *x,
+                             float *u,
+                             float *log_prob,
+                             uint64_t *accepted,
+                             void *work,
+                             size_t work_len,
+                             struct eqf_diag *diag);
 
 // Says how much workspace eqf_latent_metropolis() takes for n chains (or fewer).
 //

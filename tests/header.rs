@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The files with C items, in the header's order.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 14] = [
     "library.rs",
     "status.rs",
     "model.rs",
@@ -19,8 +19,11 @@ const SOURCES: [&str; 11] = [
     "threads.rs",
     "particles.rs",
     "potential.rs",
-    "mcmc.rs",
-    "moves.rs",
+    "metropolis.rs",
+    "hamiltonian.rs",
+    "independence.rs",
+    "latent.rs",
+    "exchange.rs",
 ];
 
 fn root() -> &'static Path {

@@ -9,13 +9,17 @@
 #![allow(clippy::missing_safety_doc)] // each function's documented pointer rules are its safety contract
 #![allow(rustdoc::broken_intra_doc_links)] // shapes are written as in C: [n][N][D]
 
+mod chains;
 mod compute;
 mod config;
+mod exchange;
+mod hamiltonian;
+mod independence;
+mod latent;
 mod library;
-mod mcmc;
 mod memory;
+mod metropolis;
 mod model;
-mod moves;
 #[cfg(all(feature = "panic-handler", not(feature = "std"), not(test)))]
 mod panic;
 mod particles;
@@ -27,10 +31,13 @@ mod versioned;
 
 pub use compute::*;
 pub use config::*;
+pub use exchange::*;
+pub use hamiltonian::*;
+pub use independence::*;
+pub use latent::*;
 pub use library::*;
-pub use mcmc::*;
+pub use metropolis::*;
 pub use model::*;
-pub use moves::*;
 pub use particles::*;
 pub use plan::*;
 pub use potential::*;
