@@ -12,10 +12,7 @@ import numpy as np
 import openmm
 from openmm import unit
 
-import eqflow
-
-N, STEPS = 13, 2000
-WELL = eqflow.LennardJones()
+from lj13_comparison import N, STEPS, WELL, cluster_samples, compare_drifts, compare_forces, velocities
 
 
 def context(*forces):
@@ -70,32 +67,12 @@ def energy_drift(context, x, v):
     return worst
 
 
-def cluster_samples(n):
-    """Configurations near equilibrium: 20000 Metropolis steps from a loose cube."""
-    grid = np.array([(i, j, k) for i in range(3) for j in range(3) for k in range(3)][:N], float)
-    x = np.repeat((1.1 * (grid - grid.mean(axis=0)))[None], n, axis=0)
-    u = WELL.energy(x)
-    for step in range(20000):
-        eqflow.metropolis(WELL, x, u, 0.03, seed=1, first=0, step=step)
-    return x
-
-
 def main():
     own, ours = context(own_forces()), context(openmm.PythonForce(external))
-    clusters = cluster_samples(100)
-    worst_energy = worst_force = 0.0
-    for x in clusters:
-        (e, f), (e_ours, f_ours) = evaluate(own, x), evaluate(ours, x)
-        worst_energy = max(worst_energy, abs(e - e_ours) / abs(e))
-        worst_force = max(worst_force, abs(f - f_ours).max() / abs(f).max())
-    print(f"{len(clusters)} configurations, energies {e:.4f} to the last")
-    print(f"largest relative difference of energies  {worst_energy:.1e}")
-    print(f"largest difference of forces, relative   {worst_force:.1e}")
-    v = np.random.default_rng(2).normal(size=(N, 3))
-    v -= v.mean(axis=0)
-    drift, drift_ours = (energy_drift(engine, clusters[0], v) for engine in (own, ours))
-    print(f"{STEPS} steps of constant energy: drift   {drift:.2e} by OpenMM's forces, {drift_ours:.2e} by eqflow")
-    return 0 if worst_energy <= 1e-10 and worst_force <= 1e-8 and drift_ours <= 2 * drift + 1e-6 else 1
+    clusters, v = cluster_samples(100), velocities()
+    agree = compare_forces(evaluate, own, ours, clusters)
+    drifts = (energy_drift(engine, clusters[0], v) for engine in (own, ours))
+    return 0 if compare_drifts("OpenMM's forces", *drifts) and agree else 1
 
 
 if __name__ == "__main__":
