@@ -252,7 +252,7 @@ mod julia {
             function.parameters.iter().map(|p| format!("{}::{}", p.name, kind(&p.kind))).collect();
         let (name, result) = (&function.name, kind(&function.returns));
         format!(
-            "\n{name}({}) =\n    @ccall libeqflow.{name}({})::{result}\n",
+            "\n{name}({}) =\n    @ccall libeqflow().{name}({})::{result}\n",
             names.join(", "),
             typed.join(", ")
         )

@@ -8,15 +8,22 @@ Equivariant kernel flows (arXiv:2006.02425) through the C interface, without cop
     log_weights = -u .- log_prob
 
 Arrays are `Array{T,3}` of size (D, N, n): memory's order is that of C, nothing is transposed. What the calls compute,
-their errors and which threads may make them: see eqflow.h. The library is found as `libeqflow`, or by the variable
-EQFLOW_LIBRARY when the package is loaded.
+their errors and which threads may make them: see eqflow.h. The library is found as `libeqflow`, or where the variable
+EQFLOW_LIBRARY says when the package is loaded (not when it is precompiled).
 
 Signatures and structures in C.jl are made from the header and their drift is tested; this package's syntax is checked,
 but no Julia has run it yet.
 """
 module Eqflow
 
-const libeqflow = get(ENV, "EQFLOW_LIBRARY", "libeqflow")
+const library = Ref("libeqflow")
+
+"Where the library is. What is called once is not asked again, so this must not change after the package is loaded."
+libeqflow() = library[]
+
+function __init__()
+    library[] = get(ENV, "EQFLOW_LIBRARY", "libeqflow")
+end
 
 include("C.jl")
 
