@@ -881,6 +881,48 @@ module eqflow
             type(eqf_diag), intent(inout), optional :: diag
             integer(c_int32_t) :: status
         end function
+        function eqf_mala(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, u, &
+            grad, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_double), value :: step_size
+            real(c_double), intent(inout) :: x(*)
+            real(c_double), intent(inout) :: u(*)
+            real(c_double), intent(inout) :: grad(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
+        function eqf_mala_f32(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, &
+            u, grad, accepted, work, work_len, diag) bind(c) result(status)
+            import
+            type(c_funptr), value :: potential
+            type(c_ptr), value :: context
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first
+            integer(c_int64_t), value :: step
+            integer(c_size_t), value :: n
+            integer(c_size_t), value :: n_particles
+            integer(c_size_t), value :: dimension
+            real(c_float), value :: step_size
+            real(c_float), intent(inout) :: x(*)
+            real(c_float), intent(inout) :: u(*)
+            real(c_float), intent(inout) :: grad(*)
+            integer(c_int64_t), intent(inout), optional :: accepted(*)
+            type(c_ptr), value :: work
+            integer(c_size_t), value :: work_len
+            type(eqf_diag), intent(inout), optional :: diag
+            integer(c_int32_t) :: status
+        end function
         function eqf_independence_extent(plan, n, extent) bind(c) result(status)
             import
             type(c_ptr), value :: plan

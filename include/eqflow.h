@@ -1505,7 +1505,7 @@ int32_t eqf_metropolis_particle_f32(eqf_potential_fn_f32 potential,
                                     size_t work_len,
                                     struct eqf_diag *diag);
 
-// Says how much workspace eqf_hmc() takes for n chains (or fewer).
+// Says how much workspace eqf_hmc() and eqf_mala() take for n chains (or fewer).
 //
 // NULL: nothing.
 // Errors: those of eqf_metropolis_extent().
@@ -1528,8 +1528,7 @@ int32_t eqf_hmc_extent_f32(size_t n,
                            size_t dimension,
                            struct eqf_extent *extent);
 
-// One step of Hamiltonian Monte Carlo of n chains at the distribution exp(-u); with one leapfrog step it is one of the
-// Metropolis-adjusted Langevin algorithm (MALA).
+// One step of Hamiltonian Monte Carlo of n chains at the distribution exp(-u); with one leapfrog step it is eqf_mala().
 //
 // `x`, `u`, the energies of `x`, and `grad`, their gradients, are updated; `accepted` gains 1 where a chain moves.
 // `potential` is called `leapfrogs` times, with `context`, all positions, and memory for the gradients; a chain that meets
@@ -1592,6 +1591,67 @@ int32_t eqf_hmc_f32(eqf_potential_fn_f32 potential,
                     void *work,
                     size_t work_len,
                     struct eqf_diag *diag);
+
+// One step of the Metropolis-adjusted Langevin algorithm (MALA) of n chains at the distribution exp(-u).
+//
+// That is eqf_hmc() with one leapfrog step, to the bit: arrays, random numbers, `potential`, which is called once, and
+// workspace (eqf_hmc_extent()) are its.
+//
+// Equation: x' = x - h^2/2 grad u(x) + h p with h = `step_size` and p standard normal on the subspace of zero centre of
+// mass; accepted with probability min(1, exp(u(x) - u(x')) q(x|x')/q(x'|x)), where q(x'|x) is the density of that proposal.
+// Shapes: `x` and `grad` are [n][N][D], `x` of zero centre of mass (and stays so to rounding), `u` and `accepted` are
+// [n]; `work` has the size and alignment of eqf_hmc_extent().
+// Units: `u` in kT, `x` and `step_size` in the potential's unit of length, `grad` in its inverse.
+// NULL: context, accepted, diag; with `n` 0 also x, u, grad and work.
+// Errors: those of eqf_metropolis(), EQF_ERROR_NON_FINITE for `grad` too. No chain has moved then, and no counter changed:
+// the step can be repeated.
+// Threads: any thread may call it with arrays of its own; `potential` is called by the same thread.
+// Since: 0.1.0.
+// Example:
+//
+// ```c
+// uint64_t step, accepted[3] = {0, 0, 0};
+// eqf_double_well_params params;
+// eqf_double_well_dw4(&params);
+// eqf_double_well(&params, n, 4, 2, x, u, grad);
+// for (step = 0; step < 100; step++)
+//     assert(eqf_mala(eqf_double_well_potential, &params, 1, 0, step, n, 4, 2, 0.1, x, u, grad, accepted, work, work_len,
+//                     &diag) == EQF_OK);
+// ```
+int32_t eqf_mala(eqf_potential_fn potential,
+                 void *context,
+                 uint64_t seed,
+                 uint64_t first,
+                 uint64_t step,
+                 size_t n,
+                 size_t n_particles,
+                 size_t dimension,
+                 double step_size,
+                 double *x,
+                 double *u,
+                 double *grad,
+                 uint64_t *accepted,
+                 void *work,
+                 size_t work_len,
+                 struct eqf_diag *diag);
+
+// Single-precision twin of eqf_mala(). Since 0.1.0.
+int32_t eqf_mala_f32(eqf_potential_fn_f32 potential,
+                     void *context,
+                     uint64_t seed,
+                     uint64_t first,
+                     uint64_t step,
+                     size_t n,
+                     size_t n_particles,
+                     size_t dimension,
+                     float step_size,
+                     float *x,
+                     float *u,
+                     float *grad,
+                     uint64_t *accepted,
+                     void *work,
+                     size_t work_len,
+                     struct eqf_diag *diag);
 
 // Says how much workspace eqf_independence() takes for n chains (or fewer).
 //

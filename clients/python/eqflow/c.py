@@ -206,6 +206,8 @@ FUNCTIONS = {
     "eqf_hmc_extent_f32": (c_int32, [c_size_t, c_size_t, c_size_t, POINTER(eqf_extent)]),
     "eqf_hmc": (c_int32, [c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_size_t, c_size_t, c_double, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
     "eqf_hmc_f32": (c_int32, [c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_size_t, c_size_t, c_float, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
+    "eqf_mala": (c_int32, [c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_size_t, c_size_t, c_double, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
+    "eqf_mala_f32": (c_int32, [c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_size_t, c_size_t, c_float, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),
     "eqf_independence_extent": (c_int32, [c_void_p, c_size_t, POINTER(eqf_extent)]),
     "eqf_independence_extent_f32": (c_int32, [c_void_p, c_size_t, POINTER(eqf_extent)]),
     "eqf_independence": (c_int32, [c_void_p, c_void_p, c_void_p, c_uint64, c_uint64, c_uint64, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, POINTER(eqf_diag)]),

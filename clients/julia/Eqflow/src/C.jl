@@ -317,6 +317,12 @@ eqf_hmc(potential, context, seed, first, step, n, n_particles, dimension, step_s
 eqf_hmc_f32(potential, context, seed, first, step, n, n_particles, dimension, step_size, leapfrogs, x, u, grad, accepted, work, work_len, diag) =
     @ccall libeqflow().eqf_hmc_f32(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cfloat, leapfrogs::Csize_t, x::Ptr{Cfloat}, u::Ptr{Cfloat}, grad::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
 
+eqf_mala(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, u, grad, accepted, work, work_len, diag) =
+    @ccall libeqflow().eqf_mala(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cdouble, x::Ptr{Cdouble}, u::Ptr{Cdouble}, grad::Ptr{Cdouble}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
+eqf_mala_f32(potential, context, seed, first, step, n, n_particles, dimension, step_size, x, u, grad, accepted, work, work_len, diag) =
+    @ccall libeqflow().eqf_mala_f32(potential::Ptr{Cvoid}, context::Ptr{Cvoid}, seed::UInt64, first::UInt64, step::UInt64, n::Csize_t, n_particles::Csize_t, dimension::Csize_t, step_size::Cfloat, x::Ptr{Cfloat}, u::Ptr{Cfloat}, grad::Ptr{Cfloat}, accepted::Ptr{UInt64}, work::Ptr{Cvoid}, work_len::Csize_t, diag::Ptr{eqf_diag})::Int32
+
 eqf_independence_extent(plan, n, extent) =
     @ccall libeqflow().eqf_independence_extent(plan::Ptr{Cvoid}, n::Csize_t, extent::Ptr{eqf_extent})::Int32
 
