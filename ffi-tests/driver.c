@@ -38,7 +38,13 @@ enum command {
     COMMAND_JACOBIAN,
     COMMAND_METROPOLIS,
     COMMAND_INDEPENDENCE,
-    COMMAND_TABLE_ACCURACY
+    COMMAND_TABLE_ACCURACY,
+    COMMAND_METROPOLIS_PARTICLE,
+    COMMAND_HMC,
+    COMMAND_MALA,
+    COMMAND_LATENT_METROPOLIS,
+    COMMAND_LATENT_HMC,
+    COMMAND_EXCHANGE
 };
 
 static FILE *requests, *responses;
@@ -267,38 +273,126 @@ static void potential(enum command command)
     free(x);
 }
 
-/* Three steps of chains in the benchmark's double well, from the given configurations and log-densities. */
+/* What chains move: `z` and `energy` are latent positions and log-determinants, or the other replicas of an exchange and
+ * their energies at twice the temperature. */
+struct moving {
+    real *z, *x, *u, *log_prob, *energy, *grad;
+    uint64_t *accepted;
+};
+
+static void extent_of_step(enum command command, size_t n, eqf_extent *extent)
+{
+    size_t N = model.n_particles, D = model.dimension;
+    switch (command) {
+    case COMMAND_HMC:
+    case COMMAND_MALA: check(F(eqf_hmc_extent)(n, N, D, extent), NULL); break;
+    case COMMAND_INDEPENDENCE: check(F(eqf_independence_extent)(plan, n, extent), NULL); break;
+    case COMMAND_LATENT_METROPOLIS: check(F(eqf_latent_metropolis_extent)(plan, n, extent), NULL); break;
+    case COMMAND_LATENT_HMC: check(F(eqf_latent_hmc_extent)(plan, n, extent), NULL); break;
+    default: check(F(eqf_metropolis_extent)(n, N, D, extent), NULL); break;
+    }
+}
+
+static void exchange(uint64_t seed, uint64_t first, uint64_t step, size_t n, struct moving *m, eqf_double_well_params *well)
+{
+    size_t N = model.n_particles, D = model.dimension;
+    real *cross = new_reals(n), *cross_other = new_reals(n);
+    eqf_double_well_params hot = *well;
+    eqf_diag diag;
+    hot.tau = 2.0;
+    check(F(eqf_double_well)(&hot, n, N, D, m->x, cross_other, NULL), NULL);
+    check(F(eqf_double_well)(well, n, N, D, m->z, cross, NULL), NULL);
+    check(F(eqf_exchange)(seed, first, step, n, N, D, m->x, m->u, cross, m->z, m->energy, cross_other, m->accepted, &diag),
+          &diag);
+    free(cross);
+    free(cross_other);
+}
+
+static void move(enum command command, uint64_t seed, uint64_t first, uint64_t step, size_t n, struct moving *m,
+                 eqf_double_well_params *well, void *work, size_t length)
+{
+    size_t N = model.n_particles, D = model.dimension;
+    const real h = (real)0.125;
+    const F(eqf_potential_fn) u = F(eqf_double_well_potential);
+    eqf_diag diag;
+    int32_t status;
+    switch (command) {
+    case COMMAND_METROPOLIS:
+        status = F(eqf_metropolis)(u, well, seed, first, step, n, N, D, h, m->x, m->u, m->accepted, work, length, &diag);
+        break;
+    case COMMAND_METROPOLIS_PARTICLE:
+        status = F(eqf_metropolis_particle)(u, well, seed, first, step, n, N, D, h, m->x, m->u, m->accepted, work, length,
+                                            &diag);
+        break;
+    case COMMAND_HMC:
+        status = F(eqf_hmc)(u, well, seed, first, step, n, N, D, h, 3, m->x, m->u, m->grad, m->accepted, work, length,
+                            &diag);
+        break;
+    case COMMAND_MALA:
+        status = F(eqf_mala)(u, well, seed, first, step, n, N, D, h, m->x, m->u, m->grad, m->accepted, work, length, &diag);
+        break;
+    case COMMAND_INDEPENDENCE:
+        status = F(eqf_independence)(plan, u, well, seed, first, step, n, m->x, m->u, m->log_prob, m->accepted, work,
+                                     length, &diag);
+        break;
+    case COMMAND_LATENT_METROPOLIS:
+        status = F(eqf_latent_metropolis)(plan, u, well, seed, first, step, n, h, m->z, m->x, m->u, m->energy, m->accepted,
+                                          work, length, &diag);
+        break;
+    case COMMAND_LATENT_HMC:
+        status = F(eqf_latent_hmc)(plan, u, well, seed, first, step, n, h, 3, m->z, m->x, m->u, m->energy, m->grad,
+                                   m->accepted, work, length, &diag);
+        break;
+    default: exchange(seed, first, step, n, m, well); return;
+    }
+    check(status, &diag);
+}
+
+/* Three steps of one kind in the benchmark's double well, from the given configurations, log-densities and latent
+ * positions. */
 static void chains(enum command command)
 {
     uint64_t seed = read_integer(), first = read_integer(), step;
     size_t n = read_integer(), N = model.n_particles, D = model.dimension, i;
-    real *x = read_reals(n * coordinates), *log_prob = read_reals(n), *u = new_reals(n), *counts = new_reals(n);
-    uint64_t *accepted = calloc(n ? n : 1, sizeof *accepted);
-    eqf_double_well_params well;
+    struct moving m;
+    eqf_double_well_params well, hot;
     eqf_extent extent;
     eqf_diag diag;
+    real *counts = new_reals(n);
     void *work;
-    if (!accepted) fail("out of memory");
+    m.x = read_reals(n * coordinates);
+    m.log_prob = read_reals(n);
+    m.z = read_reals(n * coordinates);
+    m.u = new_reals(n);
+    m.energy = new_reals(n);
+    m.grad = new_reals(n * coordinates);
+    m.accepted = calloc(n ? n : 1, sizeof *m.accepted);
+    if (!m.accepted) fail("out of memory");
     check(eqf_double_well_dw4(&well), NULL);
-    check(F(eqf_double_well_potential)(&well, n, N, D, x, u, NULL), NULL);
-    if (command == COMMAND_METROPOLIS) check(F(eqf_metropolis_extent)(n, N, D, &extent), NULL);
-    else check(F(eqf_independence_extent)(plan, n, &extent), NULL);
-    work = new_memory(extent);
-    for (step = 0; step < 3; step++) {
-        if (command == COMMAND_METROPOLIS)
-            check(F(eqf_metropolis)(F(eqf_double_well_potential), &well, seed, first, step, n, N, D, (real)0.25, x, u,
-                                    accepted, work, extent.size, &diag), &diag);
-        else
-            check(F(eqf_independence)(plan, F(eqf_double_well_potential), &well, seed, first, step, n, x, u, log_prob,
-                                      accepted, work, extent.size, &diag), &diag);
+    hot = well;
+    hot.tau = 2.0;
+    check(F(eqf_double_well)(&well, n, N, D, m.x, m.u, m.grad), NULL);
+    check(F(eqf_double_well)(&hot, n, N, D, m.z, m.energy, NULL), NULL);
+    if (command == COMMAND_LATENT_METROPOLIS || command == COMMAND_LATENT_HMC) {
+        check(F(eqf_latent_hmc_extent)(plan, n, &extent), NULL);
+        work = new_memory(extent);
+        check(F(eqf_latent_start)(plan, F(eqf_double_well_potential), &well, n, m.z, m.x, m.u, m.energy, m.grad, work,
+                                  extent.size, &diag), &diag);
+        free_memory(work);
     }
-    for (i = 0; i < n; i++) counts[i] = (real)accepted[i];
-    write_reals(x, n * coordinates);
-    write_reals(u, n);
-    write_reals(log_prob, n);
-    write_reals(counts, n);
-    free(accepted);
+    extent_of_step(command, n, &extent);
+    work = new_memory(extent);
+    for (step = 0; step < 3; step++) move(command, seed, first, step, n, &m, &well, work, extent.size);
     free_memory(work);
+    for (i = 0; i < n; i++) counts[i] = (real)m.accepted[i];
+    write_reals(m.z, n * coordinates);
+    write_reals(m.x, n * coordinates);
+    write_reals(m.u, n);
+    write_reals(m.log_prob, n);
+    write_reals(m.energy, n);
+    write_reals(m.grad, n * coordinates);
+    write_reals(counts, n);
+    free(m.accepted);
 }
 
 static void table_accuracy(void)
@@ -335,7 +429,13 @@ static void run(enum command command)
     case COMMAND_DOUBLE_WELL:
     case COMMAND_LENNARD_JONES: potential(command); break;
     case COMMAND_METROPOLIS:
-    case COMMAND_INDEPENDENCE: chains(command); break;
+    case COMMAND_METROPOLIS_PARTICLE:
+    case COMMAND_HMC:
+    case COMMAND_MALA:
+    case COMMAND_INDEPENDENCE:
+    case COMMAND_LATENT_METROPOLIS:
+    case COMMAND_LATENT_HMC:
+    case COMMAND_EXCHANGE: chains(command); break;
     case COMMAND_TABLE_ACCURACY: table_accuracy(); break;
     default: fail("unknown command");
     }

@@ -5,11 +5,13 @@ mod common;
 
 use common::c::{compile, compile_with, library, library_with_threads, root, run, scratch, succeed};
 use common::{Golden, assert_close, numbers};
+use eqflow::error::Error;
+use eqflow::field::Shape;
 use eqflow::flow::{
     Block, Config, Integrator, Inverse, LogDet, Model, Plan, Reals, write_model, written_length,
 };
 use eqflow::lanes::Real;
-use eqflow::mcmc::{Chains, Draws, independence, independence_extent, metropolis};
+use eqflow::mcmc::{self, Chains, Draws, LatentChains, Leapfrog, independence_extent, latent_hmc_extent};
 use eqflow::particles::{prior_log_prob, remove_com};
 use eqflow::potential::{DoubleWell, Potential};
 use eqflow::radial::Accuracy;
@@ -19,7 +21,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Commands of `ffi-tests/driver.c`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(u64)]
 enum Call {
     Plan,
@@ -39,6 +41,12 @@ enum Call {
     Metropolis,
     Independence,
     TableAccuracy,
+    MetropolisParticle,
+    Hmc,
+    Mala,
+    LatentMetropolis,
+    LatentHmc,
+    Exchange,
 }
 
 /// Commands for the C driver, then its answers.
@@ -251,63 +259,160 @@ fn c_and_rust_give_the_same_bits_on_every_rung_of_the_ladder() {
     bits_of_all_models::<f32>(Config::rk4(3).with_inverse(Inverse::Exact));
 }
 
-/// Three steps of both kernels from the same start, at the double well whatever the model.
-fn compare_chains<R: Precision>(golden: &Golden) {
+const KERNELS: [Call; 8] = [
+    Call::Metropolis,
+    Call::MetropolisParticle,
+    Call::Hmc,
+    Call::Mala,
+    Call::Independence,
+    Call::LatentMetropolis,
+    Call::LatentHmc,
+    Call::Exchange,
+];
+
+/// What chains move: `z` and `energy` are latent positions and log-determinants, or the other replicas of an exchange and
+/// their energies at twice the temperature.
+struct Moving<R> {
+    z: Vec<R>,
+    x: Vec<R>,
+    u: Vec<R>,
+    log_prob: Vec<R>,
+    energy: Vec<R>,
+    grad: Vec<R>,
+    accepted: Vec<u64>,
+}
+
+/// The benchmark's double well at a temperature, for the shape of any model.
+#[derive(Clone, Copy)]
+struct Well<R>(Shape, DoubleWell<R>);
+
+impl<R: Real> Well<R> {
+    fn new(shape: Shape, tau: f64) -> Self {
+        Well(shape, DoubleWell { tau: R::from_f64(tau), ..DoubleWell::dw4() })
+    }
+
+    fn energies(self, x: &[R], u: &mut [R]) -> Result<(), Error> {
+        let x = x.chunks_exact(self.0.coordinates());
+        x.zip(u).for_each(|(x, u)| *u = self.1.energy(self.0, x, None));
+        Ok(())
+    }
+
+    fn gradients(self, x: &[R], u: &mut [R], grad: &mut [R]) -> Result<(), Error> {
+        let c = self.0.coordinates();
+        let all = x.chunks_exact(c).zip(u).zip(grad.chunks_exact_mut(c));
+        all.for_each(|((x, u), grad)| *u = self.1.energy(self.0, x, Some(grad)));
+        Ok(())
+    }
+}
+
+impl<R: Precision> Moving<R> {
+    fn step(&mut self, kernel: Call, plan: &Plan<R, Vec<Block>>, draws: Draws, work: &mut [Block]) {
+        let shape = plan.shape();
+        let well = Well::new(shape, 1.0);
+        let energies = |x: &[R], u: &mut [R]| well.energies(x, u);
+        let gradients = |x: &[R], u: &mut [R], grad: &mut [R]| well.gradients(x, u, grad);
+        let step_size = R::from_f64(0.125);
+        let leapfrog = Leapfrog { step_size, steps: 3 };
+        let Moving { z, x, u, log_prob, energy, grad, accepted } = self;
+        if kernel == Call::LatentMetropolis || kernel == Call::LatentHmc {
+            let chains = LatentChains { z, x, u, log_det: energy, accepted: Some(accepted) };
+            return match kernel {
+                Call::LatentHmc => mcmc::latent_hmc(plan, leapfrog, draws, chains, grad, gradients, work),
+                _ => mcmc::latent_metropolis(plan, step_size, draws, chains, energies, work),
+            }
+            .unwrap();
+        }
+        let (mut cross, mut cross_other) = (zeros(u.len()), zeros(u.len()));
+        energies(z, &mut cross).unwrap();
+        Well::new(shape, 2.0).energies(x, &mut cross_other).unwrap();
+        let chains = Chains { x, u, accepted: Some(accepted) };
+        match kernel {
+            Call::Metropolis => mcmc::metropolis(shape, step_size, draws, chains, energies, work),
+            Call::MetropolisParticle => {
+                mcmc::metropolis_particle(shape, step_size, draws, chains, energies, work)
+            }
+            Call::Hmc => mcmc::hmc(shape, leapfrog, draws, chains, grad, gradients, work),
+            Call::Mala => mcmc::mala(shape, step_size, draws, chains, grad, gradients, work),
+            Call::Independence => mcmc::independence(plan, draws, chains, log_prob, energies, work),
+            _ => {
+                let others = Chains { x: z, u: energy, accepted: None };
+                mcmc::exchange(shape, draws, [chains, others], [&cross, &cross_other], |_| ())
+            }
+        }
+        .unwrap();
+    }
+}
+
+/// Three steps of each kernel from the same start, at the double well whatever the model; how many proposals each accepts.
+fn compare_chains<R: Precision>(golden: &Golden) -> [u64; KERNELS.len()] {
     const N: usize = 7;
     const DRAWS: Draws = Draws { seed: 77, first: u64::MAX - 2, step: 0 };
     let (shape, c) = (golden.shape, golden.shape.coordinates());
     let plan = Plan::<R, _>::allocate(&golden.model(), &Config::rk4(6)).unwrap();
-    let (mut x, mut log_prob) = (zeros::<R>(N * c), zeros::<R>(N));
-    let mut work = vec![Block::default(); independence_extent(&plan, N).unwrap()];
+    let (mut x, mut log_prob, mut z) = (zeros::<R>(N * c), zeros::<R>(N), zeros::<R>(N * c));
+    let blocks = latent_hmc_extent(&plan, N).unwrap().max(independence_extent(&plan, N).unwrap());
+    let mut work = vec![Block::default(); blocks];
     plan.sample(1, 0, &mut x, Some(&mut log_prob), &mut work).unwrap();
-    let start: Vec<f64> = x.iter().chain(&log_prob).map(|v| v.to_f64()).collect();
+    for (i, z) in z.chunks_mut(c).enumerate() {
+        prior_sample(shape, &mut Normals::new(Stream::new(2, Purpose::Prior, i as u64)), z);
+    }
+    let start: Vec<f64> = x.iter().chain(&log_prob).chain(&z).map(|v| v.to_f64()).collect();
     let mut session = Session::default();
     session.plan(&golden.model(), &Config::rk4(6));
-    for call in [Call::Metropolis, Call::Independence] {
-        session.call(call, &[DRAWS.seed, DRAWS.first, N as u64], &start);
+    for kernel in KERNELS {
+        session.call(kernel, &[DRAWS.seed, DRAWS.first, N as u64], &start);
     }
     session.call(Call::TableAccuracy, &[], &[]);
     let mut answers = session.run::<R>(&format!("chains_{}", golden.name));
 
-    let energies = |x: &[R], u: &mut [R]| {
-        for (u, x) in u.iter_mut().zip(x.chunks_exact(c)) {
-            *u = DoubleWell::<R>::dw4().energy(shape, x, None);
+    let well = Well::new(shape, 1.0);
+    let moves = KERNELS.map(|kernel| {
+        let (u, energy, grad, accepted) = (zeros(N), zeros(N), zeros(N * c), vec![0; N]);
+        let mut m =
+            Moving { z: z.clone(), x: x.clone(), u, log_prob: log_prob.clone(), energy, grad, accepted };
+        well.gradients(&m.x, &mut m.u, &mut m.grad).unwrap();
+        Well::new(shape, 2.0).energies(&m.z, &mut m.energy).unwrap();
+        if matches!(kernel, Call::LatentMetropolis | Call::LatentHmc) {
+            let Moving { z, x, u, energy, grad, .. } = &mut m;
+            let chains = LatentChains { z, x, u, log_det: energy, accepted: None };
+            let gradients = |x: &[R], u: &mut [R], grad: &mut [R]| well.gradients(x, u, grad);
+            mcmc::latent_start(&plan, chains, Some(grad), gradients, &mut work).unwrap();
         }
-        Ok(())
-    };
-    for flow in [false, true] {
-        let (mut x, mut u, mut log_prob) = (x.clone(), zeros::<R>(N), log_prob.clone());
-        let mut accepted = vec![0; N];
-        energies(&x, &mut u).unwrap();
-        for step in 0..3 {
-            let draws = Draws { step, ..DRAWS };
-            let chains = Chains { x: &mut x, u: &mut u, accepted: Some(&mut accepted) };
-            let step_size = R::from_f64(0.25);
-            if flow {
-                independence(&plan, draws, chains, &mut log_prob, energies, &mut work).unwrap();
-            } else {
-                metropolis(shape, step_size, draws, chains, energies, &mut work).unwrap();
-            }
+        (0..3).for_each(|step| m.step(kernel, &plan, Draws { step, ..DRAWS }, &mut work));
+        for (name, array) in [
+            ("z", &m.z),
+            ("x", &m.x),
+            ("u", &m.u),
+            ("log_prob", &m.log_prob),
+            ("energy", &m.energy),
+            ("grad", &m.grad),
+        ] {
+            answers.expect_bits(&format!("{kernel:?}: {name}"), array);
         }
-        answers.expect_bits("chain x", &x);
-        answers.expect_bits("chain u", &u);
-        answers.expect_bits("chain log_prob", &log_prob);
-        let counts: Vec<f64> = accepted.iter().map(|&count| count as f64).collect();
-        answers.expect_bits("accepted", &counts);
-    }
+        let counts: Vec<f64> = m.accepted.iter().map(|&count| count as f64).collect();
+        answers.expect_bits(&format!("{kernel:?}: accepted"), &counts);
+        m.accepted.iter().sum()
+    });
     let accuracy = plan.table_accuracy();
     let Accuracy { phi_error, slope_error, largest_phi, largest_slope } = accuracy.unwrap_or_default();
     let compiled = f64::from(u8::from(accuracy.is_some()));
     answers.expect_bits("accuracy", &[compiled, phi_error, slope_error, largest_phi, largest_slope]);
     answers.finish();
+    moves
+}
+
+fn chains_of_all_models<R: Precision>() {
+    let all: Vec<_> = Golden::all().map(|golden| compare_chains::<R>(&golden)).collect();
+    for (i, kernel) in KERNELS.iter().enumerate() {
+        let moves: u64 = all.iter().map(|moves| moves[i]).sum();
+        assert!(moves > 0, "{kernel:?} moves no chain: nothing is compared");
+    }
 }
 
 #[test]
 fn c_and_rust_move_chains_to_the_same_bits() {
-    Golden::all().for_each(|golden| {
-        compare_chains::<f64>(&golden);
-        compare_chains::<f32>(&golden);
-    });
+    chains_of_all_models::<f64>();
+    chains_of_all_models::<f32>();
 }
 
 #[test]
