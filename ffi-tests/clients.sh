@@ -72,9 +72,11 @@ for program in c_static c_shared cpp_static cpp_shared c_default; do
     same cmake_$program "$scratch/cmake/$program"
 done
 # The C++ header serves programs without exceptions too.
-# shellcheck disable=SC2086
-g++ -std=c++17 $strict -fno-exceptions ffi-tests/cpp_client.cpp $static -o "$scratch/cpp_client"
-"$scratch/cpp_client"
+for exceptions in -fexceptions -fno-exceptions; do
+    # shellcheck disable=SC2086
+    g++ -std=c++17 $strict $exceptions ffi-tests/cpp_client.cpp $static -o "$scratch/cpp_client"
+    "$scratch/cpp_client" "$model"
+done
 
 # shellcheck disable=SC2086
 for kind in static shared; do

@@ -93,31 +93,108 @@ def models(path):
     raises(ValueError, "gamma: shape (5,)", eqflow.Model, 5, 3, weights, mu, gamma[:4].copy(), mu_time, gamma_time)
 
 
-def chains(model):
-    """Markov steps with a built-in potential and with the same one written in Python give the same bits, and what
-    Python raises in a potential arrives."""
-    plan, well = eqflow.Plan(model), eqflow.DoubleWell()
-    results = []
-    for potential in (well, lambda x: well.energy(np.array(x))):
-        x, log_prob = plan.sample(1, 0, 50)
-        u, accepted = well.energy(x), np.zeros(50, np.uint64)
-        for step in range(20):
-            eqflow.metropolis(potential, x, u, 0.3, seed=2, first=0, step=step, accepted=accepted)
-        log_prob = plan.log_prob(x)
-        for step in range(20):
-            eqflow.independence(plan, potential, x, u, log_prob, seed=4, first=0, step=step, accepted=accepted)
-        assert 0 < accepted.sum() < 2000 and np.allclose(u, well.energy(x), rtol=1e-13, atol=1e-13)
-        results.append((x, u, log_prob, accepted))
-    for ours, theirs in zip(*results):
-        assert (ours == theirs).all()
-    x, u = results[0][:2]
-    before = x.copy()
+def kinds(plan, potential, well):
+    """Every kind of chain from its start: its step, and the arrays that it moves; the configurations are the first, their
+    energies the second."""
+    x, log_prob = plan.sample(1, 0, 50)
+    u, grad = well.energy(x, gradient=True)
+    z = eqflow.prior_sample(1, 0, 50, 4, 2, plan.dtype)
+    latent = eqflow.latent_start(plan, potential, z, gradient=True)
+    start = {
+        "metropolis": (0.3, (x, u)),
+        "metropolis_particle": (0.5, (x, u)),
+        "hmc": (0.1, (x, u, grad)),
+        "mala": (0.1, (x, u, grad)),
+        "independence": (None, (x, u, log_prob)),
+        "latent_metropolis": (0.3, (z, *latent[:3])),
+        "latent_hmc": (0.1, (z, *latent)),
+    }
+    for name, (step_size, arrays) in start.items():
+        arrays, with_plan = [array.copy() for array in arrays], name[0] in "il"
+        more = {} if step_size is None else {"step_size": step_size}
+        if "hmc" in name:
+            more["leapfrogs"] = 3
+        function = getattr(eqflow, name)
+
+        def move(potential, step, accepted, function=function, arrays=arrays, with_plan=with_plan, more=more):
+            before = (plan, potential) if with_plan else (potential,)
+            function(*before, *arrays, **more, seed=2, first=0, step=step, accepted=accepted)
+
+        yield name, move, arrays[1:] + arrays[:1] if name.startswith("latent") else arrays
+
+
+def chains(model, dtype, tolerance):
+    """Markov steps with a built-in potential and with the same one written in Python give the same bits, energies are those
+    of the configurations, and what Python raises in a potential arrives."""
+    plan, well = eqflow.Plan(model, dtype=dtype), eqflow.DoubleWell()
 
     def broken(x):
         raise KeyError("broken potential")
 
-    raises(KeyError, "broken potential", eqflow.metropolis, broken, x, u, 0.3, seed=2, first=0, step=0)
-    assert (x == before).all()
+    def with_gradients(x):
+        return well.energy(np.array(x), gradient=True)
+
+    def without(x):
+        return well.energy(np.array(x))
+
+    for (name, built_in, ours), (_, own, theirs) in zip(kinds(plan, well, well), kinds(plan, with_gradients, well)):
+        takes_gradients = "hmc" in name or name == "mala"
+        accepted, again = np.zeros(50, np.uint64), np.zeros(50, np.uint64)
+        for step in range(20):
+            built_in(well, step, accepted)
+            own(with_gradients if takes_gradients else without, step, again)
+        assert 0 < accepted.sum() < 1000 and (accepted == again).all(), name
+        assert all((a == b).all() for a, b in zip(ours, theirs)), name
+        x, u = ours[:2]
+        assert np.allclose(u, well.energy(x), rtol=tolerance, atol=tolerance), name
+        if name.startswith("latent"):
+            assert (plan.forward(ours[-1])[0] == x).all(), name
+        before = [array.copy() for array in ours]
+        raises(KeyError, "broken potential", built_in, broken, 20, None)
+        if takes_gradients:  # energies alone are refused
+            raises(ValueError, "", built_in, without, 20, None)
+        assert all((a == b).all() for a, b in zip(ours, before)), name
+    x = plan.sample(1, 0, 3)[0]
+    u, grad = well.energy(x, gradient=True)
+    raises(ValueError, "grad: shape (3, 4, 2)", eqflow.hmc, well, x, u, grad[:2], 0.1, 2, seed=1, first=0, step=0)
+    raises(TypeError, "grad: a NumPy array", eqflow.mala, well, x, u, None, 0.1, seed=1, first=0, step=0)
+    raises(eqflow.Error, "step_size", eqflow.mala, well, x, u, grad, -0.1, seed=1, first=0, step=0)
+
+
+def exchanges(model, dtype):
+    """Two replicas of one potential at two temperatures change places where the chance allows, configurations with their
+    energies; and the gradient that latent chains follow is that of finite differences."""
+    plan, cold, hot = eqflow.Plan(model, dtype=dtype), eqflow.DoubleWell(), eqflow.DoubleWell(tau=1.5)
+    x, x_other = plan.sample(1, 0, 50)[0], plan.sample(1, 50, 50)[0]
+    before, before_other = x.copy(), x_other.copy()
+    u, u_other, accepted = cold.energy(x), hot.energy(x_other), np.zeros(50, np.uint64)
+    cross, cross_other = cold.energy(x_other), hot.energy(x)
+    chance = np.minimum(1.0, np.exp(np.float64(u) + u_other - cross - cross_other))
+    eqflow.exchange(x, u, cross, x_other, u_other, cross_other, seed=3, first=0, step=0, accepted=accepted)
+    moved = accepted.astype(bool)
+    assert moved[chance == 1.0].all() and not moved[chance < 1e-6].any() and 0 < moved.sum() < 50
+    assert (x == np.where(moved[:, None, None], before_other, before)).all()
+    assert (x_other == np.where(moved[:, None, None], before, before_other)).all()
+    assert (u == cold.energy(x)).all() and (u_other == hot.energy(x_other)).all()
+
+
+def pulled(model):
+    """The transpose of the flow against finite differences of u(F(z)) - log|det dF/dz|."""
+    plan, well = eqflow.Plan(model), eqflow.DoubleWell()
+    z = eqflow.prior_sample(1, 0, 5, 4, 2)
+
+    def potential(z):
+        x, log_det = plan.forward(z)
+        return well.energy(x) - log_det
+
+    x, _ = plan.forward(z)
+    grad = plan.pull_gradient(z, well.energy(x, gradient=True)[1], np.full(5, -1.0))
+    step = np.zeros_like(z)
+    step[:, 0, 0], step[:, 1, 0] = 1e-5, -1e-5  # keeps the centre of mass
+    slope = (potential(z + step) - potential(z - step)) / 2e-5
+    assert np.allclose(slope, grad[:, 0, 0] - grad[:, 1, 0], rtol=1e-6, atol=1e-6)
+    latent = eqflow.latent_start(plan, well, z, gradient=True)[3]  # without the centre of mass
+    assert np.allclose(grad - grad.mean(axis=1, keepdims=True), latent, rtol=1e-11, atol=1e-11)
 
 
 def layout(path):
@@ -138,9 +215,11 @@ def main(path, layout_path):
     model = eqflow.Model.open(path)
     for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-4)):
         plans(model, dtype, tolerance)
+        chains(model, dtype, 1e-13 if dtype == np.float64 else 1e-5)
+        exchanges(model, dtype)
     places(model)
     models(path)
-    chains(model)
+    pulled(model)
     print(f"python client: eqflow {eqflow.version()}")
 
 

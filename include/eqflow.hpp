@@ -240,6 +240,7 @@ template <> struct functions<double> {
     static constexpr auto inverse = eqf_inverse_threads;
     static constexpr auto log_prob = eqf_log_prob_threads;
     static constexpr auto sample = eqf_sample_threads;
+    static constexpr auto pull_gradient = eqf_pull_gradient;
     static constexpr auto jacobian = eqf_jacobian;
     static constexpr auto field = eqf_field;
     static constexpr auto radial = eqf_radial;
@@ -253,6 +254,15 @@ template <> struct functions<double> {
     static constexpr auto metropolis = eqf_metropolis;
     static constexpr auto independence_extent = eqf_independence_extent;
     static constexpr auto independence = eqf_independence;
+    static constexpr auto metropolis_particle = eqf_metropolis_particle;
+    static constexpr auto hmc_extent = eqf_hmc_extent;
+    static constexpr auto hmc = eqf_hmc;
+    static constexpr auto latent_metropolis_extent = eqf_latent_metropolis_extent;
+    static constexpr auto latent_metropolis = eqf_latent_metropolis;
+    static constexpr auto latent_hmc_extent = eqf_latent_hmc_extent;
+    static constexpr auto latent_hmc = eqf_latent_hmc;
+    static constexpr auto latent_start = eqf_latent_start;
+    static constexpr auto exchange = eqf_exchange;
 };
 
 template <> struct functions<float> {
@@ -264,6 +274,7 @@ template <> struct functions<float> {
     static constexpr auto inverse = eqf_inverse_threads_f32;
     static constexpr auto log_prob = eqf_log_prob_threads_f32;
     static constexpr auto sample = eqf_sample_threads_f32;
+    static constexpr auto pull_gradient = eqf_pull_gradient_f32;
     static constexpr auto jacobian = eqf_jacobian_f32;
     static constexpr auto field = eqf_field_f32;
     static constexpr auto radial = eqf_radial_f32;
@@ -277,6 +288,15 @@ template <> struct functions<float> {
     static constexpr auto metropolis = eqf_metropolis_f32;
     static constexpr auto independence_extent = eqf_independence_extent_f32;
     static constexpr auto independence = eqf_independence_f32;
+    static constexpr auto metropolis_particle = eqf_metropolis_particle_f32;
+    static constexpr auto hmc_extent = eqf_hmc_extent_f32;
+    static constexpr auto hmc = eqf_hmc_f32;
+    static constexpr auto latent_metropolis_extent = eqf_latent_metropolis_extent_f32;
+    static constexpr auto latent_metropolis = eqf_latent_metropolis_f32;
+    static constexpr auto latent_hmc_extent = eqf_latent_hmc_extent_f32;
+    static constexpr auto latent_hmc = eqf_latent_hmc_f32;
+    static constexpr auto latent_start = eqf_latent_start_f32;
+    static constexpr auto exchange = eqf_exchange_f32;
 };
 
 } // namespace detail
@@ -352,6 +372,21 @@ private:
     detail::memory memory_;
 };
 
+namespace detail {
+
+/// call(memory, size, &diag) with a workspace of the extent that ask(&extent) tells.
+template <class Ask, class Call> result<void> with_workspace(workspace &work, Ask ask, Call call)
+{
+    eqf_extent extent{};
+    const std::int32_t status = ask(&extent);
+    if (status != EQF_OK) return outcome(status);
+    if (auto provided = work.provide(extent); !provided) return provided;
+    eqf_diag diag{};
+    return outcome(call(work.start(), work.size(), &diag), diag);
+}
+
+} // namespace detail
+
 /// A model prepared for a grid. Threads may share it, each with a workspace and outputs of its own.
 template <class R> class basic_plan {
     using f = detail::functions<R>;
@@ -426,6 +461,20 @@ public:
         });
     }
 
+    /// The gradient in z of x_bar . F(z) + log_det_bar log|det dF/dz|.
+    result<void> pull_gradient(view<const R> z, view<const R> x_bar, view<const R> log_det_bar, view<R> grad,
+                               workspace &work) const
+    {
+        const std::size_t n = z.size() / coordinates();
+        if (auto wrong = lengths(n, {"z", z.size()}, {"x_bar", x_bar.size()})) return *wrong;
+        if (auto wrong = detail::wrong_length("log_det_bar", log_det_bar.size(), n)) return *wrong;
+        if (auto wrong = detail::wrong_length("grad", grad.size(), z.size())) return *wrong;
+        return call(n, 1, work, [&](void *memory, std::size_t size, eqf_diag *diag) {
+            return f::pull_gradient(plan_, n, z.data(), x_bar.data(), log_det_bar.data(), grad.data(), memory, size,
+                                    diag);
+        });
+    }
+
     /// dx/dz of the discrete map, [n][K][K] with K = (N-1) D, for plans with EQF_LOG_DET_JACOBIAN.
     result<void> jacobian(view<const R> z, view<R> matrices, workspace &work) const
     {
@@ -485,12 +534,8 @@ private:
     template <class Call>
     result<void> call(std::size_t n, std::size_t threads, workspace &work, Call call) const
     {
-        eqf_extent extent{};
-        const std::int32_t status = f::workspace_extent_threads(plan_, threads, n, &extent);
-        if (status != EQF_OK) return failure{status, {}, 0, 0.0};
-        if (auto provided = work.provide(extent); !provided) return provided;
-        eqf_diag diag{};
-        return detail::outcome(call(work.start(), work.size(), &diag), diag);
+        const auto ask = [&](eqf_extent *extent) { return f::workspace_extent_threads(plan_, threads, n, extent); };
+        return detail::with_workspace(work, ask, call);
     }
 
     detail::memory memory_;
@@ -575,24 +620,37 @@ struct draws {
 
 namespace detail {
 
-/// A callable as eqf_potential_fn: potential(shape, x, u) writes the energies u, [n], of x, [n][N][D]. What it throws
-/// becomes EQF_ERROR_CALLBACK.
+/// A callable as eqf_potential_fn: potential(shape, x, u) writes the energies u, [n], of x, [n][N][D], and
+/// potential(shape, x, u, grad), where it can be called so, their gradients too, [n][N][D]. What it throws becomes
+/// EQF_ERROR_CALLBACK.
 template <class R, class Potential>
-std::int32_t call_potential(void *context, std::size_t n, std::size_t n_particles, std::size_t dimension, const R *x,
-                            R *u, R *) noexcept
+std::int32_t call_potential(void *context, std::size_t n, std::size_t n_particles, std::size_t dimension,
+                            const R *positions, R *energies, R *gradients) noexcept
 {
     const eqf::shape shape{n_particles, dimension};
     Potential &potential = *static_cast<Potential *>(context);
+    const view<const R> x(positions, n * shape.coordinates());
+    const view<R> u(energies, n);
 #ifdef EQFLOW_EXCEPTIONS
     try {
 #endif
-        potential(shape, view<const R>(x, n * shape.coordinates()), view<R>(u, n));
+        if constexpr (std::is_invocable_v<Potential &, eqf::shape, view<const R>, view<R>, view<R>>)
+            potential(shape, x, u, gradients == nullptr ? view<R>() : view<R>(gradients, x.size()));
+        else
+            potential(shape, x, u);
         return 0;
 #ifdef EQFLOW_EXCEPTIONS
     } catch (...) {
         return 1;
     }
 #endif
+}
+
+/// Refuses, when it is compiled, a potential without gradients.
+template <class R, class Potential> constexpr void demand_gradients()
+{
+    static_assert(std::is_invocable_v<Potential &, shape, view<const R>, view<R>, view<R>>,
+                  "this step takes gradients: potential(shape, x, u, grad)");
 }
 
 /// A failure where the arrays of n chains have other lengths than they should.
@@ -604,31 +662,90 @@ std::optional<failure> wrong_chains(std::size_t n, shape shape, view<R> x, view<
     return wrong_length_of("accepted", accepted, n);
 }
 
+/// The same with what chains in the latent space have besides.
+template <class R>
+std::optional<failure> wrong_latent(const basic_plan<R> &plan, view<R> z, view<R> x, view<R> u, view<R> log_det,
+                                    view<std::uint64_t> accepted)
+{
+    if (auto wrong = wrong_chains(u.size(), {plan.n_particles(), plan.dimension()}, x, u, accepted)) return wrong;
+    if (auto wrong = wrong_length("z", z.size(), x.size())) return wrong;
+    return wrong_length("log_det", log_det.size(), u.size());
+}
+
+/// eqf_metropolis() or eqf_metropolis_particle().
+template <class R, class Step, class Potential>
+result<void> random_walk(Step step, Potential &potential, draws draws, shape shape, R step_size, view<R> x, view<R> u,
+                         view<std::uint64_t> accepted, workspace &work)
+{
+    const std::size_t n = u.size();
+    if (auto wrong = wrong_chains(n, shape, x, u, accepted)) return *wrong;
+    const auto ask = [&](eqf_extent *extent) {
+        return functions<R>::metropolis_extent(n, shape.n_particles, shape.dimension, extent);
+    };
+    return with_workspace(work, ask, [&](void *memory, std::size_t size, eqf_diag *diag) {
+        return step(&call_potential<R, Potential>, &potential, draws.seed, draws.first, draws.step, n,
+                    shape.n_particles, shape.dimension, step_size, x.data(), u.data(), accepted.data(), memory, size,
+                    diag);
+    });
+}
+
 } // namespace detail
 
 /// One random-walk Metropolis step of the chains `x` at exp(-u): see eqf_metropolis(). `potential` is called as
-/// potential(shape, view<const R> x, view<R> u).
+/// potential(shape, view<const R> x, view<R> u), or with a fourth argument, view<R> grad, that is no array here.
 template <class R = double, class Potential>
 result<void> metropolis(Potential &&potential, draws draws, shape shape, detail::given<R> step_size,
                         view<detail::given<R>> x, view<detail::given<R>> u, view<std::uint64_t> accepted,
                         workspace &work)
 {
-    using f = detail::functions<R>;
-    using callable = std::remove_reference_t<Potential>;
-    const std::size_t n = u.size();
-    if (auto wrong = detail::wrong_chains(n, shape, x, u, accepted)) return *wrong;
-    eqf_extent extent{};
-    eqf_diag diag{};
-    const std::int32_t status = f::metropolis_extent(n, shape.n_particles, shape.dimension, &extent);
-    if (status != EQF_OK) return detail::outcome(status);
-    if (auto provided = work.provide(extent); !provided) return provided;
-    return detail::outcome(f::metropolis(&detail::call_potential<R, callable>, &potential, draws.seed, draws.first,
-                                         draws.step, n, shape.n_particles, shape.dimension, step_size, x.data(),
-                                         u.data(), accepted.data(), work.start(), work.size(), &diag),
-                           diag);
+    const auto step = detail::functions<R>::metropolis;
+    return detail::random_walk<R>(step, potential, draws, shape, step_size, x, u, accepted, work);
 }
 
-/// One independence Metropolis-Hastings step with the flow's samples for proposals: see eqf_independence().
+/// The same by moves of single particles: see eqf_metropolis_particle().
+template <class R = double, class Potential>
+result<void> metropolis_particle(Potential &&potential, draws draws, shape shape, detail::given<R> step_size,
+                                 view<detail::given<R>> x, view<detail::given<R>> u, view<std::uint64_t> accepted,
+                                 workspace &work)
+{
+    const auto step = detail::functions<R>::metropolis_particle;
+    return detail::random_walk<R>(step, potential, draws, shape, step_size, x, u, accepted, work);
+}
+
+/// One step of Hamiltonian Monte Carlo: see eqf_hmc(). `potential` is called as
+/// potential(shape, view<const R> x, view<R> u, view<R> grad).
+template <class R = double, class Potential>
+result<void> hmc(Potential &&potential, draws draws, shape shape, detail::given<R> step_size, std::size_t leapfrogs,
+                 view<detail::given<R>> x, view<detail::given<R>> u, view<detail::given<R>> grad,
+                 view<std::uint64_t> accepted, workspace &work)
+{
+    using f = detail::functions<R>;
+    using callable = std::remove_reference_t<Potential>;
+    detail::demand_gradients<R, callable>();
+    const std::size_t n = u.size();
+    if (auto wrong = detail::wrong_chains(n, shape, x, u, accepted)) return *wrong;
+    if (auto wrong = detail::wrong_length("grad", grad.size(), x.size())) return *wrong;
+    const auto ask = [&](eqf_extent *extent) {
+        return f::hmc_extent(n, shape.n_particles, shape.dimension, extent);
+    };
+    return detail::with_workspace(work, ask, [&](void *memory, std::size_t size, eqf_diag *diag) {
+        return f::hmc(&detail::call_potential<R, callable>, &potential, draws.seed, draws.first, draws.step, n,
+                      shape.n_particles, shape.dimension, step_size, leapfrogs, x.data(), u.data(), grad.data(),
+                      accepted.data(), memory, size, diag);
+    });
+}
+
+/// One step of the Metropolis-adjusted Langevin algorithm: eqf_mala(), that is hmc() with one leapfrog step.
+template <class R = double, class Potential>
+result<void> mala(Potential &&potential, draws draws, shape shape, detail::given<R> step_size,
+                  view<detail::given<R>> x, view<detail::given<R>> u, view<detail::given<R>> grad,
+                  view<std::uint64_t> accepted, workspace &work)
+{
+    return hmc<R>(potential, draws, shape, step_size, 1, x, u, grad, accepted, work);
+}
+
+/// One independence Metropolis-Hastings step with the flow's samples for proposals: see eqf_independence(). `potential`
+/// is called as by metropolis().
 template <class R, class Potential>
 result<void> independence(const basic_plan<R> &plan, Potential &&potential, draws draws, view<detail::given<R>> x,
                           view<detail::given<R>> u, view<detail::given<R>> log_prob, view<std::uint64_t> accepted,
@@ -639,14 +756,98 @@ result<void> independence(const basic_plan<R> &plan, Potential &&potential, draw
     const std::size_t n = u.size();
     if (auto wrong = detail::wrong_chains(n, {plan.n_particles(), plan.dimension()}, x, u, accepted)) return *wrong;
     if (auto wrong = detail::wrong_length("log_prob", log_prob.size(), n)) return *wrong;
-    eqf_extent extent{};
+    const auto ask = [&](eqf_extent *extent) { return f::independence_extent(plan.c(), n, extent); };
+    return detail::with_workspace(work, ask, [&](void *memory, std::size_t size, eqf_diag *diag) {
+        return f::independence(plan.c(), &detail::call_potential<R, callable>, &potential, draws.seed, draws.first,
+                               draws.step, n, x.data(), u.data(), log_prob.data(), accepted.data(), memory, size,
+                               diag);
+    });
+}
+
+/// Fills the arrays of chains in the latent space of a flow from `z`: see eqf_latent_start(). `potential` is called as by
+/// hmc(), or as by metropolis() where `grad` is left out.
+template <class R, class Potential>
+result<void> latent_start(const basic_plan<R> &plan, Potential &&potential, view<detail::given<R>> z,
+                          view<detail::given<R>> x, view<detail::given<R>> u, view<detail::given<R>> log_det,
+                          view<detail::given<R>> grad, workspace &work)
+{
+    using f = detail::functions<R>;
+    using callable = std::remove_reference_t<Potential>;
+    const std::size_t n = u.size();
+    if (auto wrong = detail::wrong_latent(plan, z, x, u, log_det, {})) return *wrong;
+    if (auto wrong = detail::wrong_length_of("grad", grad, x.size())) return *wrong;
+    const auto ask = [&](eqf_extent *extent) { return f::latent_hmc_extent(plan.c(), n, extent); };
+    return detail::with_workspace(work, ask, [&](void *memory, std::size_t size, eqf_diag *diag) {
+        return f::latent_start(plan.c(), &detail::call_potential<R, callable>, &potential, n, z.data(), x.data(),
+                               u.data(), log_det.data(), grad.data(), memory, size, diag);
+    });
+}
+
+/// One random-walk Metropolis step in the latent space of a flow: see eqf_latent_metropolis(). `potential` is called as by
+/// metropolis().
+template <class R, class Potential>
+result<void> latent_metropolis(const basic_plan<R> &plan, Potential &&potential, draws draws,
+                               detail::given<R> step_size, view<detail::given<R>> z, view<detail::given<R>> x,
+                               view<detail::given<R>> u, view<detail::given<R>> log_det, view<std::uint64_t> accepted,
+                               workspace &work)
+{
+    using f = detail::functions<R>;
+    using callable = std::remove_reference_t<Potential>;
+    const std::size_t n = u.size();
+    if (auto wrong = detail::wrong_latent(plan, z, x, u, log_det, accepted)) return *wrong;
+    const auto ask = [&](eqf_extent *extent) { return f::latent_metropolis_extent(plan.c(), n, extent); };
+    return detail::with_workspace(work, ask, [&](void *memory, std::size_t size, eqf_diag *diag) {
+        return f::latent_metropolis(plan.c(), &detail::call_potential<R, callable>, &potential, draws.seed,
+                                    draws.first, draws.step, n, step_size, z.data(), x.data(), u.data(),
+                                    log_det.data(), accepted.data(), memory, size, diag);
+    });
+}
+
+/// One step of Hamiltonian Monte Carlo in the latent space of a flow: see eqf_latent_hmc(). `potential` is called as by
+/// hmc().
+template <class R, class Potential>
+result<void> latent_hmc(const basic_plan<R> &plan, Potential &&potential, draws draws, detail::given<R> step_size,
+                        std::size_t leapfrogs, view<detail::given<R>> z, view<detail::given<R>> x,
+                        view<detail::given<R>> u, view<detail::given<R>> log_det, view<detail::given<R>> grad,
+                        view<std::uint64_t> accepted, workspace &work)
+{
+    using f = detail::functions<R>;
+    using callable = std::remove_reference_t<Potential>;
+    detail::demand_gradients<R, callable>();
+    const std::size_t n = u.size();
+    if (auto wrong = detail::wrong_latent(plan, z, x, u, log_det, accepted)) return *wrong;
+    if (auto wrong = detail::wrong_length("grad", grad.size(), x.size())) return *wrong;
+    const auto ask = [&](eqf_extent *extent) { return f::latent_hmc_extent(plan.c(), n, extent); };
+    return detail::with_workspace(work, ask, [&](void *memory, std::size_t size, eqf_diag *diag) {
+        return f::latent_hmc(plan.c(), &detail::call_potential<R, callable>, &potential, draws.seed, draws.first,
+                             draws.step, n, step_size, leapfrogs, z.data(), x.data(), u.data(), log_det.data(),
+                             grad.data(), accepted.data(), memory, size, diag);
+    });
+}
+
+/// The configurations of one replica of each ladder, their reduced energies there, and the energies that the other
+/// replica's configurations have there.
+template <class R> struct replica {
+    view<R> x, u;
+    view<const R> cross;
+};
+
+/// Two replicas of each ladder try to exchange their configurations: see eqf_exchange().
+template <class R = double>
+result<void> exchange(draws draws, shape shape, replica<detail::given<R>> one, replica<detail::given<R>> other,
+                      view<std::uint64_t> accepted)
+{
+    const std::size_t n = one.u.size();
+    if (auto wrong = detail::wrong_chains(n, shape, one.x, one.u, accepted)) return *wrong;
+    if (auto wrong = detail::wrong_length("cross", one.cross.size(), n)) return *wrong;
+    if (auto wrong = detail::wrong_length("x_other", other.x.size(), one.x.size())) return *wrong;
+    if (auto wrong = detail::wrong_length("u_other", other.u.size(), n)) return *wrong;
+    if (auto wrong = detail::wrong_length("cross_other", other.cross.size(), n)) return *wrong;
     eqf_diag diag{};
-    const std::int32_t status = f::independence_extent(plan.c(), n, &extent);
-    if (status != EQF_OK) return detail::outcome(status);
-    if (auto provided = work.provide(extent); !provided) return provided;
-    return detail::outcome(f::independence(plan.c(), &detail::call_potential<R, callable>, &potential, draws.seed,
-                                           draws.first, draws.step, n, x.data(), u.data(), log_prob.data(),
-                                           accepted.data(), work.start(), work.size(), &diag),
+    return detail::outcome(detail::functions<R>::exchange(draws.seed, draws.first, draws.step, n, shape.n_particles,
+                                                          shape.dimension, one.x.data(), one.u.data(),
+                                                          one.cross.data(), other.x.data(), other.u.data(),
+                                                          other.cross.data(), accepted.data(), &diag),
                            diag);
 }
 

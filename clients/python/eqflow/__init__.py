@@ -31,8 +31,15 @@ __all__ = [
     "LennardJones",
     "Model",
     "Plan",
+    "exchange",
+    "hmc",
     "independence",
+    "latent_hmc",
+    "latent_metropolis",
+    "latent_start",
+    "mala",
     "metropolis",
+    "metropolis_particle",
     "prior_log_prob",
     "prior_sample",
     "remove_com",
@@ -276,6 +283,15 @@ class Plan:
         self._call("sample_threads", threads, n, seed, first, n, _address(x), _address(log_prob))
         return x, log_prob
 
+    def pull_gradient(self, z, x_bar, log_det_bar):
+        """The gradient in z of x_bar . F(z) + log_det_bar log|det dF/dz|, for x_bar like z and log_det_bar, [n]."""
+        n, *_ = _configurations("z", z, self.dtype, self.particles)
+        _array("x_bar", x_bar, self.dtype, z.shape)
+        _array("log_det_bar", log_det_bar, self.dtype, (n,))
+        grad = np.empty_like(z)
+        self._call("pull_gradient", None, n, n, _address(z), _address(x_bar), _address(log_det_bar), _address(grad))
+        return grad
+
     def jacobian(self, z):
         """dx/dz of the discrete map, [n, K, K] with K = (N-1) D, for plans with EQF_LOG_DET_JACOBIAN."""
         n, particles, dimension = _configurations("z", z, self.dtype, self.particles)
@@ -345,13 +361,20 @@ def _callback(potential, dtype):
         raise TypeError("potential: a built-in potential or a function of x is wanted")
     failures = []
 
-    def energies(_context, n, particles, dimension, x, u, _grad):
+    def energies(_context, n, particles, dimension, x, u, grad):
         try:
             reals = ctypes.POINTER(ctypes.c_float if suffix else ctypes.c_double)
             shape = (n, particles, dimension)
             x = np.ctypeslib.as_array(ctypes.cast(x, reals), shape)
             x.flags.writeable = False
-            np.ctypeslib.as_array(ctypes.cast(u, reals), (n,))[:] = potential(x)
+            u = np.ctypeslib.as_array(ctypes.cast(u, reals), (n,))
+            if grad is None:
+                u[:] = potential(x)
+            else:
+                u[:], gradients = potential(x)
+                if np.shape(gradients) != shape:
+                    raise ValueError(f"potential: gradients of shape {shape} are wanted, not {np.shape(gradients)}")
+                np.ctypeslib.as_array(ctypes.cast(grad, reals), shape)[:] = gradients
             return 0
         except BaseException as error:  # it must not leave through C
             failures.append(error)
@@ -363,10 +386,10 @@ def _callback(potential, dtype):
     return ctypes.cast(function, ctypes.c_void_p), None, (function, failures)
 
 
-def _step(name, potential, extent_arguments, before, sizes, arrays, dtype):
-    """A Markov step: `before` the potential, `sizes` after the counters of the random numbers."""
+def _step(name, potential, ask, ask_arguments, before, sizes, arrays, dtype):
+    """A Markov step with a workspace of the extent that `ask` tells: `before` the potential, `sizes` after it."""
     suffix, extent, diag = _suffix(dtype), c.eqf_extent(), c.eqf_diag()
-    _check(getattr(_library, f"eqf_{name}_extent{suffix}")(*extent_arguments, extent))
+    _check(getattr(_library, f"eqf_{ask}{suffix}")(*ask_arguments, extent))
     work = _Memory(extent)
     function, context, kept = _callback(potential, dtype)
     call = getattr(_library, f"eqf_{name}{suffix}")
@@ -387,15 +410,41 @@ def _chains(x, u, accepted, dtype):
     return n, *particles
 
 
+def _move(name, extent, potential, x, u, grad, seed, first, step, accepted, *how):
+    """A step without a flow; `grad` holds the gradients or nothing, `how` is step sizes and the like."""
+    dtype, _ = _precision(x, "x")
+    n, particles, dimension = _chains(x, u, accepted, dtype)
+    for array in grad:
+        _array("grad", array, dtype, x.shape, writes=True)
+    arrays = (x, u, *grad, accepted)
+    sizes = (seed, first, step, n, particles, dimension, *how)
+    _step(name, potential, extent, (n, particles, dimension), (), sizes, arrays, dtype)
+
+
 def metropolis(potential, x, u, step_size, seed, first, step, accepted=None):
     """One random-walk Metropolis step of the chains `x`, [n, N, D], at exp(-u), in place: see eqf_metropolis().
 
     `potential` is a built-in one or a function that maps x to energies, [n]; `u` holds the energies of `x`, `accepted`
     (uint64, [n]) counts moves. Chain i draws the random numbers of (seed, first + i, step)."""
-    dtype, _ = _precision(x, "x")
-    n, particles, dimension = _chains(x, u, accepted, dtype)
-    sizes = (seed, first, step, n, particles, dimension, step_size)
-    _step("metropolis", potential, (n, particles, dimension), (), sizes, (x, u, accepted), dtype)
+    _move("metropolis", "metropolis_extent", potential, x, u, (), seed, first, step, accepted, step_size)
+
+
+def metropolis_particle(potential, x, u, step_size, seed, first, step, accepted=None):
+    """The same by moves of single particles: see eqf_metropolis_particle()."""
+    _move("metropolis_particle", "metropolis_extent", potential, x, u, (), seed, first, step, accepted, step_size)
+
+
+def hmc(potential, x, u, grad, step_size, leapfrogs, seed, first, step, accepted=None):
+    """One step of Hamiltonian Monte Carlo in place: see eqf_hmc().
+
+    `grad` holds the gradients of `u`, like x; a `potential` that is a function maps x to a pair, energies and gradients.
+    Otherwise as metropolis()."""
+    _move("hmc", "hmc_extent", potential, x, u, (grad,), seed, first, step, accepted, step_size, leapfrogs)
+
+
+def mala(potential, x, u, grad, step_size, seed, first, step, accepted=None):
+    """One step of the Metropolis-adjusted Langevin algorithm in place: see eqf_mala(); arguments as for hmc()."""
+    _move("mala", "hmc_extent", potential, x, u, (grad,), seed, first, step, accepted, step_size)
 
 
 def independence(plan, potential, x, u, log_prob, seed, first, step, accepted=None):
@@ -405,7 +454,61 @@ def independence(plan, potential, x, u, log_prob, seed, first, step, accepted=No
     _configurations("x", x, plan.dtype, plan.particles)
     _array("log_prob", log_prob, plan.dtype, (n,), writes=True)
     arrays = (x, u, log_prob, accepted)
-    _step("independence", potential, (plan.c, n), (plan.c,), (seed, first, step, n), arrays, plan.dtype)
+    extent = ("independence_extent", (plan.c, n))
+    _step("independence", potential, *extent, (plan.c,), (seed, first, step, n), arrays, plan.dtype)
+
+
+def _latent(plan, z, x, u, log_det, accepted=None):
+    """Checks what a step in the latent space moves."""
+    n, *_ = _chains(x, u, accepted, plan.dtype)
+    _configurations("x", x, plan.dtype, plan.particles)
+    _array("z", z, plan.dtype, x.shape, writes=True)
+    _array("log_det", log_det, plan.dtype, (n,), writes=True)
+    return n
+
+
+def latent_start(plan, potential, z, gradient=False):
+    """What chains that begin at the latent positions `z` need besides: x, u and log_det, with `gradient` grad, too. See
+    eqf_latent_start()."""
+    n, *_ = _configurations("z", z, plan.dtype, plan.particles)
+    x, u, log_det = np.empty_like(z), np.empty(n, plan.dtype), np.empty(n, plan.dtype)
+    grad = np.empty_like(z) if gradient else None
+    extent, arrays = ("latent_hmc_extent", (plan.c, n)), (z, x, u, log_det, grad)
+    _step("latent_start", potential, *extent, (plan.c,), (n,), arrays, plan.dtype)
+    return (x, u, log_det, grad) if gradient else (x, u, log_det)
+
+
+def latent_metropolis(plan, potential, z, x, u, log_det, step_size, seed, first, step, accepted=None):
+    """One random-walk Metropolis step in the latent space of the flow, in place: see eqf_latent_metropolis(). Begin with
+    latent_start(); otherwise as metropolis()."""
+    n = _latent(plan, z, x, u, log_det, accepted)
+    arrays, extent = (z, x, u, log_det, accepted), ("latent_metropolis_extent", (plan.c, n))
+    sizes = (seed, first, step, n, step_size)
+    _step("latent_metropolis", potential, *extent, (plan.c,), sizes, arrays, plan.dtype)
+
+
+def latent_hmc(plan, potential, z, x, u, log_det, grad, step_size, leapfrogs, seed, first, step, accepted=None):
+    """One step of Hamiltonian Monte Carlo in the latent space of the flow, in place: see eqf_latent_hmc(). Begin with
+    latent_start(gradient=True); `potential` is as for hmc()."""
+    n = _latent(plan, z, x, u, log_det, accepted)
+    _array("grad", grad, plan.dtype, x.shape, writes=True)
+    arrays, extent = (z, x, u, log_det, grad, accepted), ("latent_hmc_extent", (plan.c, n))
+    sizes = (seed, first, step, n, step_size, leapfrogs)
+    _step("latent_hmc", potential, *extent, (plan.c,), sizes, arrays, plan.dtype)
+
+
+def exchange(x, u, cross, x_other, u_other, cross_other, seed, first, step, accepted=None):
+    """Two replicas of each of n ladders try to exchange their configurations, in place: see eqf_exchange(). `cross` holds
+    the energies of `x_other` at the first replica's potential, `cross_other` those of `x` at the other's."""
+    dtype, suffix = _precision(x, "x")
+    n, particles, dimension = _chains(x, u, accepted, dtype)
+    _array("x_other", x_other, dtype, x.shape, writes=True)
+    _array("u_other", u_other, dtype, (n,), writes=True)
+    _array("cross", cross, dtype, (n,))
+    _array("cross_other", cross_other, dtype, (n,))
+    addresses = [_address(a) for a in (x, u, cross, x_other, u_other, cross_other, accepted)]
+    diag, function = c.eqf_diag(), getattr(_library, f"eqf_exchange{suffix}")
+    _check(function(seed, first, step, n, particles, dimension, *addresses, diag), diag)
 
 
 def remove_com(x):
