@@ -63,7 +63,8 @@ programs() {
     tests portable_bits a_c_program_computes_the_committed_bits
 }
 
-# threads_alone FLAGS RUNNER...: threads.c in both precisions, where threads of the caller's share a plan.
+# threads_alone FLAGS RUNNER...: threads.c in both precisions, where threads of the caller's share a plan, for passes over
+# batches and for Markov chains.
 threads_alone() {
     local flags=$1 precision program
     shift

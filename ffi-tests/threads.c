@@ -1,5 +1,5 @@
-/* The same bits from one thread, from several that a call starts, and from a batch that the caller splits among threads
- * of his own; failures that write nothing. Where the library has no threads of its own, more than one is refused.
+/* The same bits from one thread, from several that a call starts, and from a batch or Markov chains that the caller splits
+ * among threads of his own; failures that write nothing. Where the library has no threads of its own, more than one is refused.
  * Prints what is wrong and returns 1; silent success returns 0. Compiled once with doubles and once, with -DSINGLE,
  * with floats. */
 
@@ -168,9 +168,10 @@ static void *run_part(void *argument)
     return NULL;
 }
 
+static const size_t bounds[PARTS + 1] = {0, 70, 71, SAMPLES};
+
 static void split(enum call call, const plan_type *plan, struct outputs *out)
 {
-    static const size_t bounds[PARTS + 1] = {0, 70, 71, SAMPLES};
     struct part parts[PARTS];
     pthread_t threads[PARTS];
     int i;
@@ -208,6 +209,96 @@ static void same_bits(const plan_type *plan)
         blank(&got);
         split((enum call)call, plan, &got);
         EXPECT(memcmp(&got, &want, sizeof want) == 0);
+    }
+}
+
+/* What chains that move with a plan move: `numbers` are log-densities or log-determinants. */
+enum kernel { INDEPENDENCE, LATENT_METROPOLIS, LATENT_HMC, KERNELS };
+
+struct chains {
+    real z[SAMPLES * C], x[SAMPLES * C], grad[SAMPLES * C], u[SAMPLES], numbers[SAMPLES];
+    uint64_t accepted[SAMPLES];
+};
+
+/* Three steps of the chains from `at` to `at` + n - 1. */
+static int32_t advance(enum kernel kernel, const plan_type *plan, size_t at, size_t n, struct chains *all)
+{
+    const F(eqf_potential_fn) potential = F(eqf_double_well_potential);
+    const uint64_t first = FIRST + at;
+    const real h = (real)0.1;
+    real *z = all->z + at * C, *x = all->x + at * C, *grad = all->grad + at * C, *u = all->u + at, *s = all->numbers + at;
+    uint64_t *accepted = all->accepted + at, step;
+    eqf_double_well_params well;
+    eqf_extent extent, other;
+    void *work;
+    int32_t status = eqf_double_well_dw4(&well);
+    if (status == EQF_OK) status = F(eqf_latent_hmc_extent)(plan, n, &extent);
+    if (status == EQF_OK) status = F(eqf_independence_extent)(plan, n, &other);
+    if (status != EQF_OK) return status;
+    if (other.size > extent.size) extent = other;
+    work = aligned(extent);
+    status = F(eqf_prior_sample)(SEED, first, n, N, D, z);
+    if (status == EQF_OK) status = F(eqf_latent_start)(plan, potential, &well, n, z, x, u, s, grad, work, extent.size, NULL);
+    if (status == EQF_OK && kernel == INDEPENDENCE)
+        status = F(eqf_log_prob)(plan, n, x, s, NULL, work, extent.size, NULL);
+    for (step = 0; step < 3 && status == EQF_OK; step++)
+        switch (kernel) {
+        case INDEPENDENCE:
+            status = F(eqf_independence)(plan, potential, &well, SEED, first, step, n, x, u, s, accepted, work, extent.size,
+                                         NULL);
+            break;
+        case LATENT_METROPOLIS:
+            status = F(eqf_latent_metropolis)(plan, potential, &well, SEED, first, step, n, h, z, x, u, s, accepted, work,
+                                              extent.size, NULL);
+            break;
+        default:
+            status = F(eqf_latent_hmc)(plan, potential, &well, SEED, first, step, n, h, 2, z, x, u, s, grad, accepted, work,
+                                       extent.size, NULL);
+            break;
+        }
+    free(work);
+    return status;
+}
+
+/* Some of the chains for a thread of the caller's. */
+struct share {
+    enum kernel kernel;
+    const plan_type *plan;
+    size_t at, n;
+    struct chains *all;
+    int32_t status;
+};
+
+static void *run_share(void *argument)
+{
+    struct share *share = argument;
+    share->status = advance(share->kernel, share->plan, share->at, share->n, share->all);
+    return NULL;
+}
+
+static void same_chains(const plan_type *plan)
+{
+    static struct chains whole, shared;
+    struct share shares[PARTS];
+    pthread_t threads[PARTS];
+    uint64_t moves;
+    int kernel, i;
+    for (kernel = 0; kernel < KERNELS; kernel++) {
+        memset(&whole, 0, sizeof whole);
+        memset(&shared, 0, sizeof shared);
+        EXPECT(advance((enum kernel)kernel, plan, 0, SAMPLES, &whole) == EQF_OK);
+        for (i = 0; i < PARTS; i++) {
+            struct share share = {(enum kernel)kernel, plan, bounds[i], bounds[i + 1] - bounds[i], &shared, -1};
+            shares[i] = share;
+            if (pthread_create(&threads[i], NULL, run_share, &shares[i])) exit(1);
+        }
+        for (i = 0; i < PARTS; i++) {
+            EXPECT(pthread_join(threads[i], NULL) == 0);
+            EXPECT(shares[i].status == EQF_OK);
+        }
+        EXPECT(memcmp(&whole, &shared, sizeof whole) == 0);
+        for (moves = 0, i = 0; i < SAMPLES; i++) moves += whole.accepted[i];
+        EXPECT(moves > 0);
     }
 }
 
@@ -305,6 +396,7 @@ int main(int argc, char **argv)
     for (i = 0; i < SAMPLES * C; i++) input[i] = (real)(0.01 * (double)(i * i % 401) - 2.0);
     for (i = 0; i < 2; i++) {
         same_bits(plans[i]);
+        same_chains(plans[i]);
         refused_counts(plans[i]);
         refused_arrays(plans[i], impatient);
         alone();
