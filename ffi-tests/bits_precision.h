@@ -123,7 +123,7 @@ static void F(run_instruction_sets)(struct run *run, struct setting setting, con
         F(eqf_plan) *plan = NULL;
         int stage, finite = 1;
         int32_t status = F(make_plan)(&setting, &plan);
-        if (status == EQF_ERROR_UNSUPPORTED && setting.isa != EQF_ISA_SCALAR) continue;
+        if (status == EQF_ERROR_UNSUPPORTED && !(setting.isa == EQF_ISA_SCALAR && eqf_has_feature("isa"))) continue;
         for (stage = STAGE_SAMPLE; !status && stage <= STAGE_LOG_PROB; stage++) {
             uint64_t hash;
             status = F(compute_batches)((enum stage)stage, &setting, plan, SAMPLES, SAMPLES);

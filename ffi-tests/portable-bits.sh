@@ -5,6 +5,7 @@
 #     ffi-tests/portable-bits.sh [target...]
 #
 # x86-64          release build for the baseline instruction set
+# x86-64-baseline the same with no other one to choose (--cfg eqf_baseline)
 # x86-64-native   the same with -C target-cpu=native
 # x86-64-debug    not optimised, with overflow checks
 # aarch64         64-bit Arm
@@ -19,7 +20,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 requested=("$@")
-[ $# -gt 0 ] || requested=(x86-64 x86-64-native x86-64-debug aarch64 s390x wasm32)
+[ $# -gt 0 ] || requested=(x86-64 x86-64-baseline x86-64-native x86-64-debug aarch64 s390x wasm32)
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/portable-bits"
 export RUSTFLAGS="" # what a target's name says is all that differs
 mkdir -p "$CARGO_TARGET_DIR"
@@ -84,8 +85,9 @@ build() {
     local program=$CARGO_TARGET_DIR/bits-$1 sysroot host c=(-std=c99 -O2 -Iinclude ffi-tests/bits.c)
     local rust gnu qemu debian library
     case $1 in
-    x86-64 | x86-64-native)
-        [ "$1" = x86-64 ] || local -x RUSTFLAGS="-C target-cpu=native"
+    x86-64 | x86-64-baseline | x86-64-native)
+        local -A flags=([x86-64]="" [x86-64-baseline]="--cfg eqf_baseline" [x86-64-native]="-C target-cpu=native")
+        local -x RUSTFLAGS=${flags[$1]}
         local -x CARGO_TARGET_DIR=$CARGO_TARGET_DIR/$1
         cargo rustc --quiet --release --locked --lib --no-default-features --features capi,panic-handler \
             --crate-type staticlib
@@ -118,7 +120,7 @@ build() {
 
 install_missing
 status=0
-printf '%-14s  %-30s  %7s  %7s\n' target result "build s" "run s"
+printf '%-15s  %-30s  %7s  %7s\n' target result "build s" "run s"
 for target in "${requested[@]}"; do
     output=$CARGO_TARGET_DIR/bits-$target.txt
     SECONDS=0
@@ -135,7 +137,7 @@ for target in "${requested[@]}"; do
     else
         result="differs"
     fi
-    printf '%-14s  %-30s  %7d  %7d\n' "$target" "$result" "$built" "$SECONDS"
+    printf '%-15s  %-30s  %7d  %7d\n' "$target" "$result" "$built" "$SECONDS"
     if [ "$result" != same ]; then
         diff ffi-tests/bits.expected "$output" | sed 's/^/    /' || true
         status=1

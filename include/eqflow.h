@@ -361,8 +361,9 @@ uint32_t eqf_abi(void);
 //
 // `name` is a terminated string: "f64", "f32" (precisions), "rk4", "dopri5" (integrators), "log_det_trace",
 // "log_det_jacobian" (log-determinants), "inverse_exact", "log_prob_gradient" (eqf_log_prob() with a gradient),
-// "model_file_1" (model files of version 1), "metropolis", "independence" (Markov chains), "threads" (more than one
-// in eqf_forward_threads() and its like).
+// "model_file_1" (model files of version 1), "metropolis", "independence", "hmc", "latent", "exchange" (Markov chains),
+// "threads" (more than one in eqf_forward_threads() and its like), "isa" (a plan chooses among instruction sets: without
+// it there is the target's own alone).
 //
 // NULL: name.
 // Errors: none.

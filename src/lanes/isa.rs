@@ -17,6 +17,10 @@ pub enum Isa {
     Avx512 = 4,
 }
 
+/// Whether the vectors that the target always has are to be the only ones: a program becomes less than half as large,
+/// and the compiler's `-C target-cpu` chooses.
+const BASELINE_ALONE: bool = cfg!(eqf_baseline);
+
 impl Isa {
     /// All, the widest last.
     pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Baseline, Isa::Avx2, Isa::Avx512];
@@ -31,16 +35,17 @@ impl Isa {
         }
     }
 
-    /// Whether this processor and operating system have it.
+    /// Whether this processor, its operating system and this library have it.
     pub fn is_available(self) -> bool {
         // The numbers rise with the width, and whoever has a set has those below it.
-        self as u32 <= Isa::best() as u32
+        let least = if BASELINE_ALONE { Isa::best() } else { Isa::Scalar };
+        (least as u32..=Isa::best() as u32).contains(&(self as u32))
     }
 
     /// The fastest that is available.
     pub fn best() -> Isa {
         #[cfg(target_arch = "x86_64")]
-        return super::x86::best();
+        return if BASELINE_ALONE { Isa::Baseline } else { super::x86::best() };
         #[cfg(not(target_arch = "x86_64"))]
         return if HAS_VECTORS { Isa::Baseline } else { Isa::Scalar };
     }
