@@ -85,6 +85,17 @@ fn the_chain_of_the_readme_runs_from_data_to_free_energies() {
     assert_eq!(by_potential["log_z"]["value"], reweighted["log_z"]["value"]);
     assert_eq!(by_potential["log_z"]["known"].as_f64(), Some(29.66723223290428));
 
+    // Annealed from the flow and from a normal; without resampling `reweight` finds the same.
+    for from in ["model.eqf --steps 6", ""] {
+        let command = "--system dw4 -n 300 --moves 3 --step 0.3 --resample-below 0 -o annealed.npz";
+        let annealed = results(at, &format!("anneal {from} {command}"));
+        assert_agrees(&annealed["log_z"], 29.66723223290428);
+        assert_eq!(annealed["founders"], 300);
+        let again = results(at, "reweight annealed.npz --system dw4 --bootstrap 50");
+        let [a, b] = [&annealed, &again].map(|results| results["log_z"]["value"].as_f64().unwrap());
+        assert!((a - b).abs() < 1e-9, "{a} {b}");
+    }
+
     // Certified or not, minima, and the other formats.
     let certified = eqflow(at, "certify model.eqf --data data.xyz --most 50");
     assert!(certified.status.success(), "{}", String::from_utf8_lossy(&certified.stdout));
@@ -140,6 +151,9 @@ fn what_goes_wrong_is_said_with_the_right_status() {
         ("reweight few.xyz --data few.xyz", 2, "--model"),
         ("reweight few.xyz --temperature 0", 2, "must be above 0"),
         ("reweight few.xyz --pair 1,1", 2, "such as 1,2"),
+        ("anneal none.eqf --system dw4 -o a.npz", 1, "cannot read model file 'none.eqf'"),
+        ("anneal --system dw4 --kernel independence -o a.npz", 1, "needs a model"),
+        ("anneal --system dw4 --conditional-ess 1 -o a.npz", 1, "conditional_ess is 1, not between 0 and 1"),
         ("minima none.npz --system lj7", 1, "cannot read trajectory 'none.npz'"),
         ("inspect few.txt", 1, "its name ends neither in"),
         ("inspect few.xyz --threads 0", 2, "--threads"),
@@ -180,7 +194,9 @@ fn an_interrupted_training_resumes_to_the_same_model() {
 #[test]
 fn help_and_completions_are_printed() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["simulate", "train", "sample", "reweight", "certify", "minima", "inspect", "convert"] {
+    for command in
+        ["simulate", "train", "sample", "reweight", "anneal", "certify", "minima", "inspect", "convert"]
+    {
         let output = eqflow(folder.path(), &format!("{command} --help"));
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(help.contains(&format!("Example:\n  eqflow {command} ")), "{help}");

@@ -41,7 +41,7 @@ impl Draws {
     }
 
     /// The uniform number on (0, 1] by which the exchange between two replicas in ladder `i` is judged.
-    pub(super) fn exchange(&self, i: usize) -> f64 {
+    pub(crate) fn exchange(&self, i: usize) -> f64 {
         self.stream(Purpose::Exchange, i).0
     }
 
@@ -54,7 +54,7 @@ impl Draws {
 
 /// Whether a move that raises the cost by `change` happens, where `unit` is uniform on (0, 1]: with probability
 /// min(1, exp(-change)) (Metropolis et al. 1953), never where `change` is NaN.
-pub(super) fn accepts(change: f64, unit: f64) -> bool {
+pub(crate) fn accepts(change: f64, unit: f64) -> bool {
     change < -libm::log(unit)
 }
 

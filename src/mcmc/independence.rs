@@ -39,9 +39,21 @@ pub fn independence_extent<R: Precision, S: Deref<Target = [Block]>>(
 pub fn independence<R: Precision, S: Deref<Target = [Block]>>(
     plan: &Plan<R, S>,
     draws: Draws,
-    mut chains: Chains<'_, R>,
+    chains: Chains<'_, R>,
     log_prob: &mut [R],
     energies: impl FnOnce(&[R], &mut [R]) -> Result<(), Error>,
+    work: &mut [Block],
+) -> Result<(), Error> {
+    independence_between(plan, draws, chains, log_prob, |x, _, u| energies(x, u), work)
+}
+
+/// As [`independence`] for energies that depend on the flow's log-density at the proposals, too: `energies(x, log_prob, u)`.
+pub(crate) fn independence_between<R: Precision, S: Deref<Target = [Block]>>(
+    plan: &Plan<R, S>,
+    draws: Draws,
+    mut chains: Chains<'_, R>,
+    log_prob: &mut [R],
+    energies: impl FnOnce(&[R], &[R], &mut [R]) -> Result<(), Error>,
     work: &mut [Block],
 ) -> Result<(), Error> {
     let shape = plan.shape();
@@ -60,7 +72,7 @@ pub fn independence<R: Precision, S: Deref<Target = [Block]>>(
     let (proposed, rest) = split(rest, n)?;
     let proposed_log_prob = part_mut(rest, 0, n)?;
     plan.sample(draws.step_seed(), draws.first, proposals, Some(proposed_log_prob), work)?;
-    energies_of(energies, proposals, proposed)?;
+    energies_of(|x, u| energies(x, proposed_log_prob, u), proposals, proposed)?;
     let proposals = proposals.chunks_exact(shape.coordinates());
     let proposals = proposals.zip(&*proposed).zip(&*proposed_log_prob).zip(log_prob);
     for (i, (((x, &u), &q), old)) in proposals.enumerate() {

@@ -23,9 +23,13 @@ mod independence;
 mod latent;
 mod metropolis;
 
+#[cfg(feature = "std")]
+pub(crate) use chains::accepts;
 pub use chains::{Chains, Draws};
 pub use exchange::exchange;
 pub use hamiltonian::{Leapfrog, hmc, hmc_extent, mala};
+#[cfg(feature = "std")]
+pub(crate) use independence::independence_between;
 pub use independence::{independence, independence_extent};
 pub use latent::{
     LatentChains, latent_hmc, latent_hmc_extent, latent_metropolis, latent_metropolis_extent, latent_start,

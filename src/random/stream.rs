@@ -27,6 +27,8 @@ pub enum Purpose {
     Probe = 9,
     /// Exchanges between replicas; the index is the ladder's.
     Exchange = 10,
+    /// Resampling a weighted population; the index is the stage's.
+    Population = 11,
 }
 
 /// A xoshiro256++ generator whose state is a one-to-one function of seed, purpose and index.

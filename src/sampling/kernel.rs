@@ -95,7 +95,7 @@ impl<'p, R: Precision> Kernel<'p, R> {
         matches!(self, Kernel::LatentMetropolis { .. } | Kernel::LatentHmc { .. })
     }
 
-    fn has_gradient(&self) -> bool {
+    pub(super) fn has_gradient(&self) -> bool {
         matches!(self, Kernel::Hmc { .. } | Kernel::LatentHmc { .. })
     }
 
@@ -181,7 +181,7 @@ impl<P: ?Sized> Target<'_, P> {
 
 /// Memory in which chains move.
 pub(super) struct Scratch<V> {
-    work: Vec<Block>,
+    pub work: Vec<Block>,
     pub lanes: Vec<V>,
 }
 
@@ -301,17 +301,17 @@ impl<R: Precision> Walkers<R> {
 }
 
 /// The arrays of [`Walkers`].
-struct Arrays<'a, R> {
-    x: &'a mut [R],
-    u: &'a mut [R],
-    accepted: Option<&'a mut [u64]>,
-    grad: &'a mut [R],
-    z: &'a mut [R],
-    log_density: &'a mut [R],
+pub(super) struct Arrays<'a, R> {
+    pub x: &'a mut [R],
+    pub u: &'a mut [R],
+    pub accepted: Option<&'a mut [u64]>,
+    pub grad: &'a mut [R],
+    pub z: &'a mut [R],
+    pub log_density: &'a mut [R],
 }
 
 /// One step of the kernel; `energies(x, u, grad)` writes the gradient where that is wanted.
-fn step_arrays<R: Precision>(
+pub(super) fn step_arrays<R: Precision>(
     kernel: &Kernel<'_, R>,
     shape: Shape,
     step_size: R,

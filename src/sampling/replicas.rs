@@ -3,9 +3,10 @@
 use super::chains::{ChainSamples, Initial, Progress};
 use super::error::{Error, check_each};
 use super::kernel::{Kernel, Scratch, Target, Walkers};
+use super::reference::log_probs;
 use super::sampler::{Record, check_shape};
 use super::state;
-use crate::error::{self, Status};
+use crate::error;
 use crate::field::Shape;
 use crate::flow::{Block, Plan, Precision};
 use crate::mcmc::{Chains, Draws, exchange, independence, independence_extent};
@@ -484,7 +485,8 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sweeper<'a, R, P> {
         };
         let target = target(self.potential, self.shape, replica);
         let Some(Scratch { lanes, .. }) = self.scratch.last_mut() else { return Ok(()) };
-        log_probs(plan, &walkers.x, &mut self.log_prob, &mut self.work)?;
+        let lowest = -R::MAX.to_f64();
+        log_probs(plan, &walkers.x, &mut self.log_prob, None, lowest, &mut self.work)?;
         self.accepted.fill(0);
         let seed = step_seed(self.seed, self.ladder.replicas.len() as u64);
         let draws = Draws { seed, first: walkers.first, step: rungs.sweep };
@@ -501,24 +503,4 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sweeper<'a, R, P> {
         }
         Ok(())
     }
-}
-
-/// Log-densities of `x`; the least number there is for a configuration at which the inverse does not converge.
-fn log_probs<R: Precision>(
-    plan: &Plan<R, Vec<Block>>,
-    x: &[R],
-    log_prob: &mut [R],
-    work: &mut [Block],
-) -> Result<(), error::Error> {
-    match plan.log_prob(x, log_prob, None, work) {
-        Err(error) if error.status == Status::Convergence => {}
-        done => return done,
-    }
-    for (x, log_prob) in x.chunks_exact(plan.shape().coordinates()).zip(log_prob.chunks_exact_mut(1)) {
-        match plan.log_prob(x, log_prob, None, work) {
-            Err(error) if error.status == Status::Convergence => log_prob.fill(-R::MAX),
-            done => done?,
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! status is 0 for success, 1 where something failed or a model is not certified, 2 for a wrong command line, and 130
 //! where Ctrl-C ended a training that `--resume` can go on with.
 
+mod anneal;
 mod certify;
 mod convert;
 mod files;
@@ -45,6 +46,7 @@ enum Command {
     Train(train::Options),
     Sample(sample::Options),
     Reweight(reweight::Options),
+    Anneal(anneal::Options),
     Certify(certify::Options),
     Minima(minima::Options),
     Inspect(inspect::Options),
@@ -79,6 +81,7 @@ fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Train(options) => train::run(options)?,
         Command::Sample(options) => sample::run(options)?,
         Command::Reweight(options) => reweight::run(options)?,
+        Command::Anneal(options) => anneal::run(options)?,
         Command::Certify(options) => certify::run(options)?,
         Command::Minima(options) => minima::run(options)?,
         Command::Inspect(options) => inspect::run(options)?,
