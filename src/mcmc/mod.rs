@@ -14,6 +14,7 @@
 //! | [`independence`] | to a sample of a flow | energies, a plan |
 //! | [`latent_metropolis`] | all latent coordinates, at random | energies, a plan |
 //! | [`latent_hmc`] | all latent coordinates, along a trajectory | gradients, a plan |
+//! | [`symmetrise`] | to a copy that is as likely: permuted, rotated, reflected | nothing |
 //! | [`exchange`] | two replicas change places | energies of each under the other's potential |
 
 mod chains;
@@ -22,6 +23,7 @@ mod hamiltonian;
 mod independence;
 mod latent;
 mod metropolis;
+mod symmetry;
 
 #[cfg(feature = "std")]
 pub(crate) use chains::accepts;
@@ -37,3 +39,4 @@ pub use latent::{
 pub use metropolis::{
     metropolis, metropolis_cube_step, metropolis_extent, metropolis_particle, metropolis_step,
 };
+pub use symmetry::{Symmetry, symmetrise};

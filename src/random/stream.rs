@@ -29,6 +29,8 @@ pub enum Purpose {
     Exchange = 10,
     /// Resampling a weighted population; the index is the stage's.
     Population = 11,
+    /// Random copies of configurations; the index is the chain's.
+    Symmetry = 12,
 }
 
 /// A xoshiro256++ generator whose state is a one-to-one function of seed, purpose and index.

@@ -6,8 +6,8 @@ use crate::field::Shape;
 use crate::flow::{Block, Plan, Precision};
 use crate::lanes::{Lanes, Real, gather};
 use crate::mcmc::{
-    self, Chains, Draws, LatentChains, Leapfrog, hmc, independence, latent_hmc, latent_metropolis,
-    latent_start, metropolis, metropolis_particle,
+    self, Chains, Draws, LatentChains, Leapfrog, Symmetry, hmc, independence, latent_hmc, latent_metropolis,
+    latent_start, metropolis, metropolis_particle, symmetrise,
 };
 use crate::potential::Potential;
 use serde::{Deserialize, Serialize};
@@ -297,6 +297,20 @@ impl<R: Precision> Walkers<R> {
         )?;
         self.step += 1;
         Ok(())
+    }
+}
+
+impl<R: Precision> Walkers<R> {
+    /// Takes each chain to one of its copies, with all that turns with it.
+    pub fn symmetrise(&mut self, symmetry: Symmetry, shape: Shape, seed: u64) -> Result<(), error::Error> {
+        let draws = Draws { seed, first: self.first, step: self.step };
+        let Walkers { x, grad, z, .. } = self;
+        match (grad.is_empty(), z.is_empty()) {
+            (true, true) => symmetrise(shape, symmetry, draws, [x]),
+            (false, true) => symmetrise(shape, symmetry, draws, [x, grad]),
+            (true, false) => symmetrise(shape, symmetry, draws, [x, z]),
+            (false, false) => symmetrise(shape, symmetry, draws, [x, grad, z]),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error;
 use crate::field::Shape;
 use crate::flow::Precision;
 use crate::lanes::Real;
+use crate::mcmc::Symmetry;
 use crate::parallel::{map_each, map_indexed};
 use crate::potential::Potential;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -38,6 +39,7 @@ struct State<R> {
     dimension: usize,
     seed: u64,
     step_size: Option<f64>,
+    symmetry: Option<Symmetry>,
     blocks: Vec<Walkers<R>>,
 }
 
@@ -70,7 +72,8 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
         });
         let blocks = blocks.into_iter().collect::<Result<_, Error>>()?;
         let Shape { particles, dimension } = shape;
-        let state = State { particles, dimension, seed, step_size: kernel.step_size(), blocks };
+        let state =
+            State { particles, dimension, seed, step_size: kernel.step_size(), symmetry: None, blocks };
         Ok(Sampler { potential, shape, kernel, state })
     }
 
@@ -98,6 +101,15 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
         kernel.check(self.shape)?;
         (self.kernel, self.state.step_size) = (kernel, kernel.step_size());
         Ok(())
+    }
+
+    /// From now on each chain goes to a random copy of its configuration under `symmetry` ([`symmetrise`]) before a sample is
+    /// recorded, if there is one: observables of labelled particles then forget as fast as those of unlabelled ones. The
+    /// potential, and the kernel's flow where it has one, must have the symmetry; energies are carried over.
+    ///
+    /// [`symmetrise`]: crate::mcmc::symmetrise
+    pub fn set_symmetry(&mut self, symmetry: Option<Symmetry>) {
+        self.state.symmetry = symmetry;
     }
 
     /// Makes `steps` steps of each chain, to forget where they began; returns the fraction of proposals accepted.
@@ -136,6 +148,7 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<ChainSamples<R>, Error> {
         let (kernel, shape, seed) = (self.kernel, self.shape, self.state.seed);
+        let symmetry = self.state.symmetry;
         let target = Target { potential: self.potential, shape, beta: 1.0 };
         let rounds = samples.max(1);
         let total = (steps * rounds) as u64 * self.chains() as u64;
@@ -156,6 +169,9 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
                     progress(Progress { done, total });
                 }
                 if samples > 0 {
+                    if let Some(symmetry) = symmetry {
+                        block.symmetrise(symmetry, shape, seed)?;
+                    }
                     record.add(&block.x, &block.u, 1.0);
                 }
             }
@@ -174,8 +190,8 @@ impl<'a, R: Precision, P: Potential<R::Lanes> + ?Sized> Sampler<'a, R, P> {
         state::to_bytes::<R>(MAGIC, &self.state)
     }
 
-    /// Goes on from a checkpoint, under the same potential and kernel but for the step size, which is the checkpoint's:
-    /// the resumed run gives the same bits as an unbroken one.
+    /// Goes on from a checkpoint, under the same potential and kernel but for step size and symmetry, which are the
+    /// checkpoint's: the resumed run gives the same bits as an unbroken one.
     ///
     /// # Errors
     /// A state that is damaged, or of another precision, shape, or kind of kernel.

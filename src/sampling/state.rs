@@ -3,7 +3,7 @@
 use super::error::Error;
 use serde::{Serialize, de::DeserializeOwned};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic, version, bytes of a real, checksum of what follows.
 const HEADER: usize = 8 + 4 + 4 + 4;
 
