@@ -182,13 +182,14 @@ fn log_z_of_dw2_is_exact_from_a_normal_under_every_kernel() {
 /// About 28 % of the flow's samples count; of the annealed ones half.
 #[test]
 fn log_z_of_dw4_is_exact_from_its_flow() {
-    let (exact, fine) =
-        (exact_flow(), Plan::allocate(&Parameters::trained().model(), &Config::rk4(40)).unwrap());
+    // By 20 steps its log-densities are off by 0.006, a tenth of the errors below.
+    let (exact, quick) =
+        (exact_flow(), Plan::allocate(&Parameters::trained().model(), &Config::rk4(20)).unwrap());
     let well = DoubleWell::dw4();
     let settings = [
         (&exact, Kernel::Independence { plan: &exact }, 0, 2, 0.5),
-        (&exact, Kernel::Metropolis { step_size: 0.2 }, 0, 6, 0.0),
-        (&fine, Kernel::Hmc { step_size: 0.1, leapfrogs: 3 }, 0, 2, 0.5),
+        (&quick, Kernel::Metropolis { step_size: 0.2 }, 0, 6, 0.0),
+        (&quick, Kernel::Hmc { step_size: 0.1, leapfrogs: 3 }, 0, 2, 0.5),
         (&exact, Kernel::Hmc { step_size: 0.1, leapfrogs: 3 }, 5, 2, 0.5),
     ];
     for (flow, kernel, surrogate_steps, steps, resample_below) in settings {
@@ -200,7 +201,7 @@ fn log_z_of_dw4_is_exact_from_its_flow() {
             resample_below,
             schedule: Schedule::Adaptive { conditional_ess: 0.95, acceptance: None },
             last_steps: 20,
-            ..config(400, 7)
+            ..config(300, 7)
         };
         let run = anneal(&well, DW4, config);
         let plain = anneal(&well, DW4, AnnealConfig { steps: 0, resample_below: 0.0, ..config });

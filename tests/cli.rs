@@ -86,8 +86,8 @@ fn the_chain_of_the_readme_runs_from_data_to_free_energies() {
     assert_eq!(by_potential["log_z"]["known"].as_f64(), Some(29.66723223290428));
 
     // Annealed from the flow and from a normal; without resampling `reweight` finds the same.
-    for from in ["model.eqf --steps 6", ""] {
-        let command = "--system dw4 -n 300 --moves 3 --step 0.3 --resample-below 0 -o annealed.npz";
+    for from in ["model.eqf --steps 6 --last-moves 0", "--kernel walk --moves 10 --step 0.5"] {
+        let command = "--system dw4 -n 300 --resample-below 0 -o annealed.npz";
         let annealed = results(at, &format!("anneal {from} {command}"));
         assert_agrees(&annealed["log_z"], 29.66723223290428);
         assert_eq!(annealed["founders"], 300);

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example compare [-- dw4|lj13|all] [--quick] [--seed 1] [--models out] [--out out/compare]`
 //!
-//! Tuned Metropolis, Hamiltonian Monte Carlo and replica exchange against importance sampling, independence
+//! Tuned Metropolis, Hamiltonian Monte Carlo and replica exchange against importance sampling, annealing, independence
 //! Metropolis-Hastings, latent Hamiltonian Monte Carlo and exchange with a flow: that of the main jobs, `<models>/dw4/dw4.eqf`
 //! and `<models>/lj13/lj13.eqf`. Writes a table (CSV) and a picture, and says by how many standard errors each method's mean
 //! energy differs from the known one. One thread; burn-in, step-size tuning and training are paid before and not counted.

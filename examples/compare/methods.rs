@@ -3,8 +3,9 @@
 use crate::judge::{Outcome, timed};
 use eqflow::flow::{Block, Plan};
 use eqflow::sampling::{
-    ChainConfig, Error, ImportanceWeights, Initial, Kernel, Ladder, Pilot, Replica, ReplicaExchange, Sampler,
-    average_step_size, draw_samples, energies, sample_chains,
+    AnnealConfig, Annealing, ChainConfig, Error, ImportanceWeights, Initial, Kernel, Ladder, Moves, Pilot,
+    Reference, Replica, ReplicaExchange, Sampler, Schedule, average_step_size, draw_samples, energies,
+    sample_chains_by,
 };
 use eqflow::systems::System;
 
@@ -47,6 +48,8 @@ struct Settings {
     first_step: f64,
     /// Temperatures of the replicas.
     taus: &'static [f64],
+    /// Step size and leapfrog steps of trajectories between flow and target.
+    annealing: (f64, usize),
 }
 
 impl Settings {
@@ -59,6 +62,7 @@ impl Settings {
                 trajectories: 20,
                 first_step: 0.1,
                 taus: &[1.0, 1.7, 3.0, 5.0],
+                annealing: (0.1, 6),
             },
             _ => Settings {
                 walks: &[0.02, 0.03, 0.04],
@@ -67,6 +71,7 @@ impl Settings {
                 trajectories: 20,
                 first_step: 0.01,
                 taus: &[1.0, 1.2, 1.45, 1.75],
+                annealing: (0.03, 10),
             },
         }
     }
@@ -87,13 +92,15 @@ pub fn all(system: &System, flow: &Flow, budget: &Budget) -> Result<Vec<Outcome>
         let kernel = Kernel::LatentHmc { plan: flow, step_size: 0.2, leapfrogs };
         tuned(system, "latent HMC", kernel, acceptance, 4, budget)
     });
-    let replica = |&tau: &f64| Replica { tau, kernel: Kernel::Metropolis { step_size: step * tau.sqrt() } };
+    let replica =
+        |&tau: &f64| Replica { tau, kernel: Kernel::MetropolisCube { step_size: step * tau.sqrt() } };
     let replicas: Vec<Replica<'_, f64>> = settings.taus.iter().map(replica).collect();
     Ok(vec![
         walk,
         best(hmc)?,
         exchange(system, "replica exchange", &replicas, None, &settings, budget)?,
         importance(system, flow, budget)?,
+        annealed(system, flow, &settings, budget)?,
         chains(system, "independence MH", Kernel::Independence { plan: flow }, 2, budget)?,
         best(latent)?,
         exchange(
@@ -114,7 +121,7 @@ fn best(outcomes: impl Iterator<Item = Result<Outcome>>) -> Result<Outcome> {
     Ok(outcomes.into_iter().max_by(|a, b| a.a_second().total_cmp(&b.a_second())).expect("a kernel"))
 }
 
-/// Random-walk Metropolis with chains in lanes.
+/// Random-walk Metropolis by uniform moves with chains in lanes.
 fn metropolis(system: &System, settings: &Settings, step_size: f64, budget: &Budget) -> Result<Outcome> {
     let config = |burn_in, samples_per_chain, seed| ChainConfig {
         chains: CHAINS,
@@ -127,7 +134,7 @@ fn metropolis(system: &System, settings: &Settings, step_size: f64, budget: &Bud
     // What the start costs is found by a run without samples to speak of.
     let run = |samples| {
         let config = config(system.burn_in(), samples, budget.seed);
-        timed(|| sample_chains(&system.energy, system.shape, &config, start(system), &|_| ()))
+        timed(|| sample_chains_by(Moves::Cube, &system.energy, system.shape, &config, start(system), &|_| ()))
     };
     let samples = budget.of(10 * SAMPLES);
     let ((_, before), (drawn, cpu)) = (run(1), run(1 + samples));
@@ -233,6 +240,45 @@ fn importance(system: &System, flow: &Flow, budget: &Budget) -> Result<Outcome> 
         cpu,
         energies: n as f64,
         mean_energy: bootstrap.expectation(&u)?,
+    })
+}
+
+/// A population from the flow to the target: trajectories under the target, judged by the flow's density now and then.
+fn annealed(system: &System, flow: &Flow, settings: &Settings, budget: &Budget) -> Result<Outcome> {
+    let (step_size, leapfrogs) = settings.annealing;
+    let config = AnnealConfig {
+        samples: budget.of(20_000),
+        from: Reference::Flow(flow),
+        tau: 1.0,
+        schedule: Schedule::Adaptive { conditional_ess: 0.9, acceptance: None },
+        resample_below: 0.5,
+        kernel: Kernel::Hmc { step_size, leapfrogs },
+        steps: 2,
+        surrogate_steps: 5,
+        last_steps: 0,
+        seed: budget.seed + 7,
+    };
+    let (annealed, cpu) = timed(|| {
+        let mut annealing = Annealing::new(&system.energy, system.shape, config)?;
+        annealing.advance(usize::MAX, |_| ())?;
+        annealing.result()
+    });
+    let annealed = annealed?;
+    let size = |x: &[f64]| x.iter().map(|x| x * x).sum();
+    let sizes: Vec<f64> = annealed.samples.chunks_exact(system.shape.coordinates()).map(size).collect();
+    // As many independent samples as would have this error.
+    let effective = |values: &[f64]| -> Result<f64> {
+        let mean = annealed.expectation(values)?;
+        let squares: Vec<f64> = values.iter().map(|value| (value - mean.value).powi(2)).collect();
+        Ok(annealed.weights().expectation(&squares)? / mean.standard_error.powi(2))
+    };
+    Ok(Outcome {
+        method: "annealed from the flow".into(),
+        flow: true,
+        effective: effective(&annealed.energies)?.min(effective(&sizes)?),
+        cpu,
+        energies: annealed.evaluations.energies as f64,
+        mean_energy: annealed.expectation(&annealed.energies)?,
     })
 }
 

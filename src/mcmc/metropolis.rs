@@ -5,7 +5,7 @@ use crate::error::{Argument, Error, Status};
 use crate::field::Shape;
 use crate::lanes::{Block, Lanes, Real, part};
 use crate::particles::remove_com;
-use crate::potential::Potential;
+use crate::potential::{Moved, Potential, coordinate};
 use crate::random::{Normals, Stream};
 
 /// One random-walk Metropolis step for the chains in the lanes of one vector.
@@ -44,22 +44,87 @@ pub fn metropolis_cube_step<V: Lanes>(
     random: &mut [Stream],
     proposal: &mut [V],
 ) -> V {
+    cube_walk(shape, step_size, x, random, proposal);
+    let proposed = potential.energy(shape, proposal, None);
+    let allowed = rises_allowed(random);
+    judge(x, energy, proposal, proposed, allowed)
+}
+
+/// By how much each lane's energy may rise.
+fn rises_allowed<V: Lanes>(random: &mut [Stream]) -> V {
+    let mut unit = |i: usize| random.get_mut(i).map_or(f64::NAN, Stream::next_unit);
+    V::from_fn(|i| V::Real::from_f64(-libm::log(unit(i))))
+}
+
+/// Writes x + a uniform move with standard deviation `step_size` of each coordinate, less its centre of mass, to `proposal`.
+fn cube_walk<V: Lanes>(shape: Shape, step_size: V::Real, x: &[V], random: &mut [Stream], proposal: &mut [V]) {
     V::vectorize(
         #[inline(always)]
         || {
-            // Uniform on (-1, 1) has variance 1/3.
-            let length = V::splat(step_size) * V::constant(SQRT_3 / 2_147_483_648.0);
             cube_moves(random, proposal);
             remove_com(shape, proposal, &mut [V::zero(); 3]);
-            for (proposal, &x) in proposal.iter_mut().zip(&*x) {
-                *proposal = x + length * *proposal;
+            for (proposal, &x) in proposal.iter_mut().zip(x) {
+                *proposal = x + cube_length::<V>(step_size) * *proposal;
             }
         },
     );
-    let proposed = potential.energy(shape, proposal, None);
-    let mut unit = |i: usize| random.get_mut(i).map_or(f64::NAN, Stream::next_unit);
-    let allowed = V::from_fn(|i| V::Real::from_f64(-libm::log(unit(i))));
-    judge(x, energy, proposal, proposed, allowed)
+}
+
+/// What takes [`cube_moves`] to uniform numbers of standard deviation `step_size`: on (-1, 1) they have variance 1/3.
+#[inline(always)]
+fn cube_length<V: Lanes>(step_size: V::Real) -> V {
+    V::splat(step_size) * V::constant(SQRT_3 / 2_147_483_648.0)
+}
+
+/// One step by a move of one particle for the chains in the lanes of one vector: in each lane one particle, drawn at random,
+/// moves by uniform numbers with standard deviation `step_size`, accepted with probability min(1, exp(u(x) - u(x'))).
+///
+/// The change of the energy is [`Potential::change`]: N - 1 pairs for the potentials of this crate instead of all. The
+/// centre of mass is removed afterwards, so energies must not depend on it. `energy` gains what is accepted: its rounding
+/// errors add up, to some 1e-12 of its magnitude in 1e5 steps (1e-3 in `f32`: evaluate it afresh now and then). Arguments
+/// otherwise as of [`metropolis_cube_step`]; N of these steps are a sweep.
+pub fn metropolis_particle_step<V: Lanes>(
+    potential: &(impl Potential<V> + ?Sized),
+    shape: Shape,
+    step_size: V::Real,
+    x: &mut [V],
+    energy: &mut V,
+    random: &mut [Stream],
+    scratch: &mut [V],
+) -> V {
+    let mut moved = [0; MOST_LANES];
+    for (moved, stream) in moved.iter_mut().zip(random.iter_mut()) {
+        *moved = stream.next_below(shape.particles.max(1) as u64) as usize;
+    }
+    let mut to = [V::zero(); 3];
+    let to = to.get_mut(..shape.dimension).unwrap_or_default();
+    cube_moves(random, to);
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for (k, to) in to.iter_mut().enumerate() {
+                *to = coordinate(shape, x, &moved, k) + cube_length::<V>(step_size) * *to;
+            }
+        },
+    );
+    let moved = Moved { particle: &moved, to };
+    let change = potential.change(shape, x, *energy, moved, scratch);
+    let allowed: V = rises_allowed(random);
+    V::vectorize(
+        #[inline(always)]
+        || {
+            for (particle, x) in x.chunks_exact_mut(shape.dimension.max(1)).enumerate() {
+                let is = moved.is(particle);
+                for (x, &to) in x.iter_mut().zip(moved.to) {
+                    let there = V::zero().select_less(is, to, *x);
+                    *x = change.select_less(allowed, there, *x);
+                }
+            }
+            remove_com(shape, x, &mut [V::zero(); 3]);
+            *energy += change.select_less(allowed, change, V::zero());
+            change.select_less(allowed, V::constant(1.0), V::zero())
+        },
+    )
 }
 
 const SQRT_3: f64 = 1.732_050_807_568_877_2;
@@ -118,7 +183,7 @@ pub(super) fn random_walk<V: Lanes>(
     );
 }
 
-/// Blocks of workspace that [`metropolis`] and [`metropolis_particle`] take for `n` chains.
+/// Blocks of workspace that [`metropolis`], [`metropolis_cube`] and [`metropolis_particle`] take for `n` chains.
 ///
 /// # Errors
 /// [`Status::Shape`] where the size overflows.
@@ -147,6 +212,24 @@ pub fn metropolis<R: Real>(
 ) -> Result<(), Error> {
     walk(shape, step_size, draws, chains, energies, work, |normals, x, proposal| {
         random_walk(shape, step_size, x, core::slice::from_mut(normals), proposal);
+    })
+}
+
+/// As [`metropolis`] with moves that cost little to draw: those of [`metropolis_cube_step`]. Cost besides `energies`:
+/// (N D + 3) / 2 random words a chain.
+///
+/// # Errors
+/// Those of [`metropolis`].
+pub fn metropolis_cube<R: Real>(
+    shape: Shape,
+    step_size: R,
+    draws: Draws,
+    chains: Chains<'_, R>,
+    energies: impl FnOnce(&[R], &mut [R]) -> Result<(), Error>,
+    work: &mut [Block],
+) -> Result<(), Error> {
+    walk(shape, step_size, draws, chains, energies, work, |normals, x, proposal| {
+        cube_walk(shape, step_size, x, core::slice::from_mut(normals.stream()), proposal);
     })
 }
 

@@ -1,13 +1,13 @@
 //! Markov-chain transition kernels as pure steps on caller memory.
 //!
-//! [`metropolis_step`] and [`metropolis_cube_step`] move the chains in the lanes of one vector; all others move any number of chains `[n][N][D]` whose
+//! [`metropolis_step`], [`metropolis_cube_step`] and [`metropolis_particle_step`] move the chains in the lanes of one vector; all others move any number of chains `[n][N][D]` whose
 //! energies come from one call for all of them. Of these each kernel proposes, asks for the energies of the proposals,
 //! and only then changes chains, so that a failure changes none; [`Draws`] names their random numbers, so that the bits do
 //! not depend on which chains move together.
 //!
 //! | kernel | moves | takes |
 //! |---|---|---|
-//! | [`metropolis`] | all particles, at random | energies |
+//! | [`metropolis`], [`metropolis_cube`] | all particles, at random | energies |
 //! | [`metropolis_particle`] | one particle, at random | energies |
 //! | [`mala`] | all particles, down the gradient and at random | gradients |
 //! | [`hmc`] | all particles, along a trajectory | gradients |
@@ -37,6 +37,7 @@ pub use latent::{
     LatentChains, latent_hmc, latent_hmc_extent, latent_metropolis, latent_metropolis_extent, latent_start,
 };
 pub use metropolis::{
-    metropolis, metropolis_cube_step, metropolis_extent, metropolis_particle, metropolis_step,
+    metropolis, metropolis_cube, metropolis_cube_step, metropolis_extent, metropolis_particle,
+    metropolis_particle_step, metropolis_step,
 };
 pub use symmetry::{Symmetry, symmetrise};

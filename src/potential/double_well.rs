@@ -1,6 +1,6 @@
 //! The pairwise double well of Köhler, Klein, Noé 2020 (appendix B).
 
-use super::{Potential, fits};
+use super::{Moved, Potential, fits, pair_change};
 use crate::error::{Argument, Error, Status};
 use crate::field::{Shape, pair_potential};
 use crate::lanes::{Lanes, Real};
@@ -56,6 +56,21 @@ impl<V: Lanes> Potential<V> for DoubleWell<V::Real> {
         V::vectorize(
             #[inline(always)]
             || self.energy_lanes(shape, x, gradient),
+        )
+    }
+
+    fn change(&self, shape: Shape, x: &[V], _: V, moved: Moved<'_, V>, _: &mut [V]) -> V {
+        V::vectorize(
+            #[inline(always)]
+            || {
+                let [a, b, c, d0] = [self.a, self.b, self.c, self.d0].map(V::splat);
+                let well = |square: V| {
+                    let q = square.sqrt() - d0;
+                    let q2 = q * q;
+                    a * q + q2 * (b + c * q2)
+                };
+                pair_change(shape, x, moved, well) / V::splat(self.tau)
+            },
         )
     }
 }

@@ -1,6 +1,6 @@
 //! The Lennard-Jones cluster with a harmonic tether to the centre of mass.
 
-use super::{Potential, fits};
+use super::{Moved, Potential, coordinate, fits, pair_change};
 use crate::error::{Argument, Error, Status};
 use crate::field::{Shape, pair_potential};
 use crate::lanes::{Lanes, Real};
@@ -59,6 +59,13 @@ impl<V: Lanes> Potential<V> for LennardJones<V::Real> {
             || self.energy_lanes(shape, x, gradient),
         )
     }
+
+    fn change(&self, shape: Shape, x: &[V], _: V, moved: Moved<'_, V>, _: &mut [V]) -> V {
+        V::vectorize(
+            #[inline(always)]
+            || self.change_lanes(shape, x, moved),
+        )
+    }
 }
 
 impl<R: Real> LennardJones<R> {
@@ -96,6 +103,33 @@ impl<R: Real> LennardJones<R> {
             },
         );
         depth * pairs + V::constant(0.5) * spring * tether(shape, spring, x, gradient)
+    }
+}
+
+impl<R: Real> LennardJones<R> {
+    #[inline(always)]
+    fn change_lanes<V: Lanes<Real = R>>(&self, shape: Shape, x: &[V], moved: Moved<'_, V>) -> V {
+        let beta = V::constant(1.0) / V::splat(self.tau);
+        let spring = V::splat(self.oscillator) * beta;
+        // A move by s takes the centre of mass along by s / N.
+        let mut tether = V::zero();
+        let kept = V::constant(1.0 - 1.0 / shape.particles as f64);
+        for (k, &to) in moved.to.iter().enumerate() {
+            let from = coordinate(shape, x, moved.particle, k);
+            let s = to - from;
+            tether += s * (V::constant(2.0) * (from - mean(shape, x, k)) + kept * s);
+        }
+        let tether = V::constant(0.5) * spring * tether;
+        if self.epsilon.to_f64() == 0.0 {
+            return tether;
+        }
+        let r_m2 = V::splat(self.r_m) * V::splat(self.r_m);
+        let pair = |square: V| {
+            let s2 = r_m2 / square;
+            let s6 = s2 * (s2 * s2);
+            s6 * (s6 - V::constant(2.0))
+        };
+        V::splat(self.epsilon) * beta * pair_change(shape, x, moved, pair) + tether
     }
 }
 

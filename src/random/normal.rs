@@ -31,6 +31,11 @@ impl Normals {
         self.stream.next_below(bound)
     }
 
+    /// The stream itself.
+    pub fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
     /// Uniform on (0, 1] from the same stream.
     pub fn next_unit(&mut self) -> f64 {
         self.stream.next_unit()

@@ -3,7 +3,7 @@
 use super::error::Error;
 use crate::field::Shape;
 use crate::lanes::{COMPLETE, Lanes, Real, gather};
-use crate::mcmc::metropolis_step;
+use crate::mcmc::{metropolis_cube_step, metropolis_particle_step, metropolis_step};
 use crate::parallel::map_indexed;
 use crate::particles::remove_com;
 use crate::potential::Potential;
@@ -29,6 +29,18 @@ pub struct ChainConfig {
     pub step_size: f64,
     /// Chain i draws from the stream (seed, [`Purpose::Chain`], i), so it does not depend on how many others run.
     pub seed: u64,
+}
+
+/// How chains propose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Moves {
+    /// All particles, by normals: [`metropolis_step`].
+    #[default]
+    Normal,
+    /// All particles, by uniform numbers: [`metropolis_cube_step`].
+    Cube,
+    /// One particle, by uniform numbers: [`metropolis_particle_step`]. N of these steps are a sweep.
+    Particle,
 }
 
 /// Where the chains start. The centre of mass is removed in any case.
@@ -108,7 +120,23 @@ pub fn sample_chains<R: Real>(
     initial: Initial<'_, R>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<ChainSamples<R>, Error> {
-    let run = Run { potential, shape, config, initial, total: check::<R>(shape, config)?, progress };
+    sample_chains_by(Moves::Normal, potential, shape, config, initial, progress)
+}
+
+/// As [`sample_chains`] with moves of any kind.
+///
+/// # Errors
+/// Those of [`sample_chains`].
+pub fn sample_chains_by<R: Real>(
+    moves: Moves,
+    potential: &(impl Potential<R::Lanes> + ?Sized),
+    shape: Shape,
+    config: &ChainConfig,
+    initial: Initial<'_, R>,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<ChainSamples<R>, Error> {
+    let total = check::<R>(shape, config)?;
+    let run = Run { moves, potential, shape, config, initial, total, progress };
     let width = R::Lanes::WIDTH;
     let done = AtomicU64::new(0);
     let groups = map_indexed(config.chains.div_ceil(width), |group| {
@@ -160,6 +188,7 @@ fn check<R: Real>(shape: Shape, config: &ChainConfig) -> Result<u64, Error> {
 
 /// What all groups of a run share.
 struct Run<'a, R, P: ?Sized> {
+    moves: Moves,
     potential: &'a P,
     shape: Shape,
     config: &'a ChainConfig,
@@ -180,8 +209,15 @@ struct Walkers<V> {
     count: usize,
     x: Vec<V>,
     energy: V,
-    random: Vec<Normals>,
+    random: Random,
     proposal: Vec<V>,
+}
+
+/// The lanes' streams.
+enum Random {
+    Normal(Vec<Normals>),
+    Cube(Vec<Stream>),
+    Particle(Vec<Stream>),
 }
 
 impl<R: Real, P: Potential<R::Lanes> + ?Sized> Run<'_, R, P> {
@@ -222,7 +258,12 @@ impl<R: Real, P: Potential<R::Lanes> + ?Sized> Run<'_, R, P> {
             }
         }
         let stream = |lane| Stream::new(self.config.seed, Purpose::Chain, (first + chain(lane)) as u64);
-        let random = (0..R::Lanes::WIDTH).map(|lane| Normals::new(stream(lane))).collect();
+        let streams = (0..R::Lanes::WIDTH).map(stream);
+        let random = match self.moves {
+            Moves::Normal => Random::Normal(streams.map(Normals::new).collect()),
+            Moves::Cube => Random::Cube(streams.collect()),
+            Moves::Particle => Random::Particle(streams.collect()),
+        };
         Ok(Walkers { count, energy, random, proposal: x.clone(), x })
     }
 
@@ -244,7 +285,18 @@ impl<R: Real, P: Potential<R::Lanes> + ?Sized> Run<'_, R, P> {
     fn step(&self, walkers: &mut Walkers<R::Lanes>) -> u64 {
         let Walkers { count, x, energy, random, proposal } = walkers;
         let step_size = R::from_f64(self.config.step_size);
-        let accepted = metropolis_step(self.potential, self.shape, step_size, x, energy, random, proposal);
+        let (potential, shape) = (self.potential, self.shape);
+        let accepted = match random {
+            Random::Normal(random) => {
+                metropolis_step(potential, shape, step_size, x, energy, random, proposal)
+            }
+            Random::Cube(random) => {
+                metropolis_cube_step(potential, shape, step_size, x, energy, random, proposal)
+            }
+            Random::Particle(random) => {
+                metropolis_particle_step(potential, shape, step_size, x, energy, random, proposal)
+            }
+        };
         (0..*count).map(|lane| u64::from(accepted.lane(lane).to_f64() > 0.0)).sum()
     }
 }

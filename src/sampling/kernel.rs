@@ -7,7 +7,7 @@ use crate::flow::{Block, Plan, Precision};
 use crate::lanes::{Lanes, Real, gather};
 use crate::mcmc::{
     self, Chains, Draws, LatentChains, Leapfrog, Symmetry, hmc, independence, latent_hmc, latent_metropolis,
-    latent_start, metropolis, metropolis_particle, symmetrise,
+    latent_start, metropolis, metropolis_cube, metropolis_particle, symmetrise,
 };
 use crate::potential::Potential;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,11 @@ use serde::{Deserialize, Serialize};
 pub enum Kernel<'p, R> {
     /// [`metropolis`]: all particles by a random walk.
     Metropolis {
+        /// Standard deviation of the proposed move of each coordinate.
+        step_size: f64,
+    },
+    /// [`metropolis_cube`]: all particles by a random walk with uniform moves, which cost less to draw.
+    MetropolisCube {
         /// Standard deviation of the proposed move of each coordinate.
         step_size: f64,
     },
@@ -60,6 +65,7 @@ impl<'p, R: Precision> Kernel<'p, R> {
     pub fn step_size(&self) -> Option<f64> {
         match *self {
             Kernel::Metropolis { step_size }
+            | Kernel::MetropolisCube { step_size }
             | Kernel::Particle { step_size }
             | Kernel::Hmc { step_size, .. }
             | Kernel::LatentMetropolis { step_size, .. }
@@ -72,6 +78,7 @@ impl<'p, R: Precision> Kernel<'p, R> {
     pub fn with_step_size(mut self, new: f64) -> Self {
         match &mut self {
             Kernel::Metropolis { step_size }
+            | Kernel::MetropolisCube { step_size }
             | Kernel::Particle { step_size }
             | Kernel::Hmc { step_size, .. }
             | Kernel::LatentMetropolis { step_size, .. }
@@ -87,7 +94,10 @@ impl<'p, R: Precision> Kernel<'p, R> {
             Kernel::Independence { plan }
             | Kernel::LatentMetropolis { plan, .. }
             | Kernel::LatentHmc { plan, .. } => Some(plan),
-            Kernel::Metropolis { .. } | Kernel::Particle { .. } | Kernel::Hmc { .. } => None,
+            Kernel::Metropolis { .. }
+            | Kernel::MetropolisCube { .. }
+            | Kernel::Particle { .. }
+            | Kernel::Hmc { .. } => None,
         }
     }
 
@@ -121,7 +131,9 @@ impl<'p, R: Precision> Kernel<'p, R> {
     /// Blocks of workspace for `n` chains, to start and to move.
     fn extent(&self, shape: Shape, n: usize) -> Result<usize, error::Error> {
         match *self {
-            Kernel::Metropolis { .. } | Kernel::Particle { .. } => mcmc::metropolis_extent::<R>(shape, n),
+            Kernel::Metropolis { .. } | Kernel::MetropolisCube { .. } | Kernel::Particle { .. } => {
+                mcmc::metropolis_extent::<R>(shape, n)
+            }
             Kernel::Hmc { .. } => mcmc::hmc_extent::<R>(shape, n),
             Kernel::Independence { plan } => mcmc::independence_extent(plan, n),
             Kernel::LatentMetropolis { plan, .. } | Kernel::LatentHmc { plan, .. } => {
@@ -339,6 +351,10 @@ pub(super) fn step_arrays<R: Precision>(
         Kernel::Metropolis { .. } => {
             let chains = Chains { x, u, accepted };
             metropolis(shape, step_size, draws, chains, |x, u| energies(x, u, None), work)
+        }
+        Kernel::MetropolisCube { .. } => {
+            let chains = Chains { x, u, accepted };
+            metropolis_cube(shape, step_size, draws, chains, |x, u| energies(x, u, None), work)
         }
         Kernel::Particle { .. } => {
             let chains = Chains { x, u, accepted };

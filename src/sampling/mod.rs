@@ -15,6 +15,7 @@ mod histogram;
 mod importance;
 mod kernel;
 mod mbar;
+mod members;
 mod minima;
 mod normal;
 mod pareto;
@@ -33,7 +34,7 @@ pub use annealed::{AnnealConfig, Annealed, Annealing, Evaluations, Level, Schedu
 pub use averaging::{Pilot, average_step_size, tune_kernel};
 pub use bar::{bar, bridge_log_z};
 pub use batch::{FlowSamples, draw_samples, energies};
-pub use chains::{ChainConfig, ChainSamples, Initial, Progress, sample_chains};
+pub use chains::{ChainConfig, ChainSamples, Initial, Moves, Progress, sample_chains, sample_chains_by};
 pub use convergence::{Convergence, convergence, effective_sample_size};
 pub use error::Error;
 pub use histogram::Histogram;

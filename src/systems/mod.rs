@@ -6,7 +6,7 @@ pub use functions::{Start, concentrated, initial, spanning};
 
 use crate::field::Shape;
 use crate::lanes::Lanes;
-use crate::potential::{DoubleWell, LennardJones, Potential};
+use crate::potential::{DoubleWell, LennardJones, Moved, Potential};
 use crate::radial::Basis;
 use crate::sampling::{
     ChainConfig, ChainSamples, Error, Initial, Progress, StepTrial, sample_chains, tune_step_size,
@@ -118,6 +118,13 @@ impl<V: Lanes> Potential<V> for Energy {
         match self {
             Energy::DoubleWell => DoubleWell::<V::Real>::dw4().energy(shape, x, gradient),
             Energy::LennardJones => LennardJones::<V::Real>::lj13().energy(shape, x, gradient),
+        }
+    }
+
+    fn change(&self, shape: Shape, x: &[V], energy: V, moved: Moved<'_, V>, scratch: &mut [V]) -> V {
+        match self {
+            Energy::DoubleWell => DoubleWell::<V::Real>::dw4().change(shape, x, energy, moved, scratch),
+            Energy::LennardJones => LennardJones::<V::Real>::lj13().change(shape, x, energy, moved, scratch),
         }
     }
 }

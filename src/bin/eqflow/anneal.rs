@@ -17,7 +17,7 @@ const FEW_FOUNDERS: usize = 30;
 /// Anneal a flow's samples to the target: weighted configurations and log Z, where plain reweighting leaves too few.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  eqflow anneal lj13.eqf --system lj13 -n 2000 --moves 4 -o annealed.npz\n  eqflow anneal --system dw4 -n 5000 --moves 20 -o annealed.npz"
+    after_help = "Example:\n  eqflow anneal lj13.eqf --system lj13 -n 1000 --tolerance 1e-5 -o annealed.npz\n  eqflow anneal --system dw4 -n 5000 --moves 5 -o annealed.npz"
 )]
 pub struct Options {
     /// The flow to begin with: .eqf, or .safetensors of this program (default: a normal of about the system's size).
@@ -38,25 +38,26 @@ pub struct Options {
     #[arg(long, default_value_t = 0.5)]
     resample_below: f64,
     /// How configurations move at a stage.
-    #[arg(long, value_enum, default_value_t = Moves::Walk)]
+    #[arg(long, value_enum, default_value_t = Moves::Hmc)]
     kernel: Moves,
     /// Moves at each stage.
     #[arg(long, default_value_t = 2)]
     moves: usize,
-    /// So many moves under the target itself make one, judged by the flow's density at their end: 0 judges each.
-    #[arg(long, default_value_t = 0)]
-    surrogate: usize,
+    /// So many moves under the target itself make one, judged by the flow's density at their end; 0 judges each by itself
+    /// (default: 5 from a flow, 0 from a normal).
+    #[arg(long)]
+    surrogate: Option<usize>,
     /// Moves at the target, which take the energy only (default: as many as at a stage).
     #[arg(long)]
     last_moves: Option<usize>,
-    /// First step size; it adapts to the acceptance.
-    #[arg(long, default_value_t = 0.05)]
-    step: f64,
-    /// Acceptance that the step size adapts to.
-    #[arg(long, default_value_t = 0.4)]
-    acceptance: f64,
+    /// First step size (default: 0.1 for double wells, 0.03 for clusters).
+    #[arg(long)]
+    step: Option<f64>,
+    /// Acceptance that the step size adapts to from stage to stage (default: 0.6 where each move is judged, else none).
+    #[arg(long)]
+    acceptance: Option<f64>,
     /// Leapfrog steps of a trajectory.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 10)]
     leapfrogs: usize,
     /// How log-densities are made exact: the differential equation, or the grid's own map.
     #[command(flatten)]
@@ -129,7 +130,10 @@ fn config<'a>(
     options: &Options,
     plan: Option<&'a Plan<f64, Vec<Block>>>,
 ) -> Result<AnnealConfig<'a, f64>, String> {
-    let step_size = options.step;
+    let step_size = options.step.unwrap_or(if options.system.energy.has_walls() { 0.03 } else { 0.1 });
+    let fresh = options.kernel == Moves::Independence;
+    let surrogate_steps = options.surrogate.unwrap_or(if plan.is_some() && !fresh { 5 } else { 0 });
+    let acceptance = options.acceptance.or(Some(0.6).filter(|_| surrogate_steps == 0));
     let kernel = match (options.kernel, plan) {
         (Moves::Walk, _) => Kernel::Metropolis { step_size },
         (Moves::Particle, _) => Kernel::Particle { step_size },
@@ -141,14 +145,11 @@ fn config<'a>(
         samples: options.samples,
         from: plan.map_or(Reference::Normal { scale: options.system.start_scale() }, Reference::Flow),
         tau: options.temperature,
-        schedule: Schedule::Adaptive {
-            conditional_ess: options.conditional_ess,
-            acceptance: Some(options.acceptance),
-        },
+        schedule: Schedule::Adaptive { conditional_ess: options.conditional_ess, acceptance },
         resample_below: options.resample_below,
         kernel,
         steps: options.moves,
-        surrogate_steps: options.surrogate,
+        surrogate_steps,
         last_steps: options.last_moves.unwrap_or(options.moves),
         seed: options.seed,
     })

@@ -6,7 +6,8 @@ use clap::Args;
 use eqflow::io::{Trajectory, check_trajectory_path, write_trajectory};
 use eqflow::plot::BLUE;
 use eqflow::sampling::{
-    ChainConfig, ChainSamples, Initial, autocorrelation_time, chain_mean, convergence, sample_chains,
+    ChainConfig, ChainSamples, Initial, Moves, autocorrelation_time, chain_mean, convergence,
+    sample_chains_by,
 };
 use eqflow::systems::System;
 use std::path::PathBuf;
@@ -67,7 +68,8 @@ pub fn run(options: &Options) -> Outcome {
     };
     let bar = progress_bar(0, "simulating");
     let start = Initial::Prior { scale: system.start_scale() };
-    let drawn = sample_chains(&system.energy, system.shape, &config, start, &|progress| {
+    // Uniform moves cost less to draw than normal ones.
+    let drawn = sample_chains_by(Moves::Cube, &system.energy, system.shape, &config, start, &|progress| {
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     })?;
