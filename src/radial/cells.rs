@@ -75,8 +75,9 @@ const MOST_CELLS: usize = 1 << 16;
 const LEAST_EPS: f64 = 1e-250;
 /// Scales that are tried: 2^(k/SUBDIVISION - 1) / end for k below [`SCALES`]; those up to 1 / end have a single octave,
 /// of which a part is used.
-const SUBDIVISION: usize = 4;
-pub(super) const SCALES: usize = 33;
+/// So many, because where the octaves begin decides whether an octave can do with half as many cells.
+const SUBDIVISION: usize = 16;
+pub(super) const SCALES: usize = 113;
 
 impl Cells {
     /// For each degree the fewest cells that interpolate phi to `tolerance` (of its largest magnitude), by an estimate
