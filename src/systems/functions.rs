@@ -6,7 +6,7 @@ use crate::sampling::{Error, pair_distances};
 use crate::train::{FlowMatching, Group, Pairing, Parameters, TrainError, fit, pairs};
 
 /// Importances at the start. At 0 they would never move, because phi depends on their squares.
-pub(super) const IMPORTANCE: f64 = 0.1;
+const IMPORTANCE: f64 = 0.1;
 
 /// Where the weights start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,14 @@ pub fn initial(
     let pairing = Pairing { rounds: 2000_usize.div_ceil(samples), ..Pairing::new(seed) };
     let pairs = pairs(functions.shape(), data, &pairing)?;
     Ok(fit(&functions, &pairs, FlowMatching::NODES, FlowMatching::REGULARISATION)?.parameters)
+}
+
+/// M normalised radial functions with means spread evenly from 0 to `longest`, and L time functions, 3 / L wide.
+pub fn even(shape: Shape, (m, longest, bandwidth): (usize, f64, f64), l: usize) -> Parameters {
+    let mut parameters =
+        Parameters::identity(Basis::Normalized, shape, (m, longest, bandwidth), (l, 3.0 / l as f64));
+    parameters.group_mut(Group::Importance).fill(IMPORTANCE);
+    parameters
 }
 
 /// M normalised radial functions with means from 0 to `longest`, densest at r_m = 1 where phi is steepest, and
@@ -85,8 +93,5 @@ pub fn spanning(shape: Shape, samples: &[f64], m: usize, l: usize) -> Result<(Pa
         });
     }
     let spacing = longest / (m - 1) as f64;
-    let mut parameters =
-        Parameters::identity(Basis::Normalized, shape, (m, longest, 3.0 * spacing), (l, 3.0 / l as f64));
-    parameters.group_mut(Group::Importance).fill(IMPORTANCE);
-    Ok((parameters, spacing * 2.0 / 3.0))
+    Ok((even(shape, (m, longest, 3.0 * spacing), l), spacing * 2.0 / 3.0))
 }

@@ -2,17 +2,15 @@
 
 mod functions;
 
-pub use functions::{Start, concentrated, initial, spanning};
+pub use functions::{Start, concentrated, even, initial, spanning};
 
 use crate::field::Shape;
 use crate::lanes::Lanes;
 use crate::potential::{DoubleWell, LennardJones, Moved, Potential};
-use crate::radial::Basis;
 use crate::sampling::{
     ChainConfig, ChainSamples, Error, Initial, Progress, StepTrial, sample_chains, tune_step_size,
 };
-use crate::train::{Group, Parameters, TrainConfig};
-use functions::IMPORTANCE;
+use crate::train::{Parameters, TrainConfig};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -306,11 +304,7 @@ impl System {
     /// 50 radial and 10 time functions, normalised, weights zero: 620 parameters.
     pub fn functions(&self) -> Parameters {
         match self.energy {
-            Energy::DoubleWell => {
-                let mut even = Parameters::identity(Basis::Normalized, self.shape, (50, 8.0, 0.5), (10, 0.3));
-                even.group_mut(Group::Importance).fill(IMPORTANCE);
-                even
-            }
+            Energy::DoubleWell => even(self.shape, (50, 8.0, 0.5), 10),
             Energy::LennardJones => concentrated(self.shape, (50, 0.25, 6.0), 10),
         }
     }
