@@ -41,11 +41,9 @@ const TIMES: usize = 8;
 const VECTORS: usize = 4;
 /// Taylor coefficients up to the eighth.
 const ORDERS: usize = 9;
-/// By how much errors may exceed what is seen at a few points and times. Cubics, which are for single precision, leave
-/// the tolerance to its roundings.
-const fn safety(nodes: usize) -> f64 {
-    if nodes <= 4 { 8.0 } else { 2.0 }
-}
+/// By how much errors may exceed what is seen at a few points and times. In single precision roundings take most of the
+/// tolerance; in double precision log-determinants want slopes that are better than the tolerance makes them.
+const SAFETY: f64 = 8.0;
 
 /// Cells an octave, for each of the scales, with which interpolation at `N` points errs by `tolerance` of the largest
 /// |phi|.
@@ -55,7 +53,7 @@ pub fn cells_per_octave<V: Lanes<Real = f64>, const N: usize>(
     scales: &[f64; SCALES],
     tolerance: f64,
 ) -> [f64; SCALES] {
-    let mut worst = Worst::<N> { largest: 0.0, roots: [[0.0; 2]; SCALES] };
+    let mut worst = Worst::<N> { largest: 0.0, roots: [[0.0; SCALES]; 2] };
     let offset = V::vectorize(
         #[inline(always)]
         || collapse::<V, _>(source, |l| source.level(l)),
@@ -75,15 +73,15 @@ pub fn cells_per_octave<V: Lanes<Real = f64>, const N: usize>(
         }
     });
     worst.look_at::<V>(source, &offset, pending.get(..count).unwrap_or_default(), scales);
-    worst.cells_per_octave(tolerance)
+    worst.cells_per_octave(tolerance, scales)
 }
 
 /// What the points so far demand, of interpolation at `N` points.
 struct Worst<const N: usize> {
     /// |phi|.
     largest: f64,
-    /// |c_N|^(1/N) and |c_(N-1)|^(1/(N-1)), each times what turns cells a unit of length into cells an octave.
-    roots: [[f64; 2]; SCALES],
+    /// |c_N|^(1/N) and |c_(N-1)|^(1/(N-1)), each times the octave of z in which they are.
+    roots: [[f64; SCALES]; 2],
 }
 
 impl<const N: usize> Worst<N> {
@@ -106,30 +104,41 @@ impl<const N: usize> Worst<N> {
                 largest.map(|largest| largest[index / V::WIDTH % VECTORS].lane(index % V::WIDTH));
             self.largest = if self.largest < phi { phi } else { self.largest };
             let roots = [libm::pow(top, 1.0 / N as f64), libm::pow(before, 1.0 / (N - 1) as f64)];
-            for (most, &scale) in self.roots.iter_mut().zip(scales) {
-                let octave = octave(1.0 + scale * until) / scale;
-                for (most, root) in most.iter_mut().zip(roots) {
-                    *most = if *most < root * octave { root * octave } else { *most };
-                }
+            V::vectorize(
+                #[inline(always)]
+                || self.add(roots, until, scales),
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, roots: [f64; 2], until: f64, scales: &[f64; SCALES]) {
+        for (most, root) in self.roots.iter_mut().zip(roots) {
+            for (most, &scale) in most.iter_mut().zip(scales) {
+                let demand = root * octave(1.0 + scale * until);
+                *most = if *most < demand { demand } else { *most };
             }
         }
     }
 
     /// Where c_N passes through zero, c_(N-1) is at its largest, and tells how near the poles of phi are.
-    fn cells_per_octave(&self, tolerance: f64) -> [f64; SCALES] {
+    fn cells_per_octave(&self, tolerance: f64, scales: &[f64; SCALES]) -> [f64; SCALES] {
         if self.largest == 0.0 {
             return [0.0; SCALES];
         }
         let n = N as f64;
         // The error's next term, relative to the first, is about a quarter of the width over the distance of the poles.
         let next = libm::pow(0.5 * tolerance, 1.0 / n);
-        let factor = (0.25 + next) * libm::pow(2.0 * safety(N) / tolerance, 1.0 / n);
-        let top = libm::pow(self.largest, -1.0 / n);
-        let before = libm::pow(self.largest, -1.0 / (n - 1.0));
-        self.roots.map(|[root, root_before]| {
+        let factor = (0.25 + next) * libm::pow(2.0 * SAFETY / tolerance, 1.0 / n);
+        let top = factor * libm::pow(self.largest, -1.0 / n);
+        let before = factor * libm::pow(self.largest, -1.0 / (n - 1.0));
+        let [tops, befores] = &self.roots;
+        let mut cells = [0.0; SCALES];
+        for (((cells, &scale), &root), &root_before) in cells.iter_mut().zip(scales).zip(tops).zip(befores) {
             let (by_top, by_before) = (root * top, root_before * before);
-            factor * if by_top < by_before { by_before } else { by_top }
-        })
+            *cells = if by_top < by_before { by_before } else { by_top } / scale;
+        }
+        cells
     }
 }
 
