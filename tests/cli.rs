@@ -82,7 +82,10 @@ fn the_chain_of_the_readme_runs_from_data_to_free_energies() {
     results(at, "train data.xyz --iterations 60 --check-every 30 -o again.eqf --seed 3 --threads 1");
     assert_eq!(fs::read(at.join("model.eqf")).unwrap(), fs::read(at.join("again.eqf")).unwrap());
     let by_potential = results(at, "reweight samples.xyz --system dw4 --bootstrap 50");
-    assert_eq!(by_potential["log_z"]["value"], reweighted["log_z"]["value"]);
+    // Configurations are moved to zero centre of mass when they are read, which rounds.
+    let [by_potential_z, by_file_z] =
+        [&by_potential, &reweighted].map(|found| found["log_z"]["value"].as_f64().unwrap());
+    assert!((by_potential_z - by_file_z).abs() < 1e-12, "{by_potential_z} {by_file_z}");
     assert_eq!(by_potential["log_z"]["known"].as_f64(), Some(29.66723223290428));
 
     // Annealed from the flow and from a normal; without resampling `reweight` finds the same.

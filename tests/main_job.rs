@@ -50,7 +50,9 @@ fn an_interrupted_run_resumes_to_the_same_numbers() {
     let uninterrupted = numbers(&main_job(whole.path(), &[]).output().unwrap());
 
     // The built program itself, so that the signal reaches it and not cargo.
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(target_directory()).join("release/examples/dw4");
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(target_directory()).join(profile);
+    let program = program.join("examples/dw4");
     let mut child = Command::new(program)
         .arg("--out")
         .arg(broken.path())
