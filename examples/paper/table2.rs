@@ -9,10 +9,9 @@ use crate::fig5::every;
 use crate::lab::{Lab, Report};
 use crate::spread::over_runs;
 use crate::training::{Task, train};
-use eqflow::field::Shape;
 use eqflow::io::Csv;
+use eqflow::mcmc::{Draws, Symmetry, symmetrise};
 use eqflow::plot::{BLUE, GREEN, GREY, ORANGE, Plot, Series};
-use eqflow::random::{Normals, Purpose, Stream};
 use eqflow::sampling::Estimate;
 use eqflow::systems::{DW4, GRID_STEPS, LJ13, System};
 use eqflow::train::{Likelihood, likelihood};
@@ -81,7 +80,9 @@ fn runs_of(lab: &Lab, system: &System, budget: &Budget) -> Result<Vec<Run>, Box<
     let pool = system.equilibrium(samples * runs, lab.seed_of(93))?.samples;
     let validation = system.equilibrium(*validation, lab.seed_of(94))?.samples;
     let test = system.equilibrium(*test, lab.seed_of(95))?.samples;
-    let moved = augmented(system.shape, &test, lab.seed_of(96));
+    let mut moved = test.clone();
+    let draws = Draws { seed: lab.seed_of(96), first: 0, step: 0 };
+    symmetrise(system.shape, Symmetry::ALL, draws, [&mut moved[..]])?;
     let of_run = |run: usize| {
         let data = every(&pool, system.shape.coordinates(), *runs, run, *samples);
         let seed = task.seed.wrapping_add(1_000_000 * (run as u64 + 1));
@@ -94,43 +95,6 @@ fn runs_of(lab: &Lab, system: &System, budget: &Budget) -> Result<Vec<Run>, Box<
         Ok(Run { parameters, train: of(&data)?, test: of(&test)?, augmented: of(&moved)? })
     };
     (0..*runs).map(of_run).collect()
-}
-
-/// Every sample (`[n][N][D]`) with its particles permuted and the whole rotated and perhaps reflected, at random.
-fn augmented(shape: Shape, samples: &[f64], seed: u64) -> Vec<f64> {
-    let (n, d) = (shape.particles, shape.dimension);
-    let mut moved = Vec::with_capacity(samples.len());
-    for (index, x) in samples.chunks_exact(shape.coordinates()).enumerate() {
-        let mut normals = Normals::new(Stream::new(seed, Purpose::Alignment, index as u64));
-        let frame = frame(d, &mut normals);
-        let mut order: Vec<(f64, usize)> = (0..n).map(|i| (normals.next_unit(), i)).collect();
-        order.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (_, i) in order {
-            let particle = &x[i * d..(i + 1) * d];
-            moved.extend(frame.iter().map(|axis| dot(axis, particle)));
-        }
-    }
-    moved
-}
-
-/// A uniformly random orthonormal basis: Gram and Schmidt's of normal vectors.
-fn frame(dimension: usize, normals: &mut Normals) -> Vec<Vec<f64>> {
-    let mut axes: Vec<Vec<f64>> = Vec::new();
-    for _ in 0..dimension {
-        let mut axis: Vec<f64> = (0..dimension).map(|_| normals.next_normal()).collect();
-        for other in &axes {
-            let along = dot(&axis, other);
-            axis.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
-        }
-        let length = dot(&axis, &axis).sqrt();
-        axis.iter_mut().for_each(|a| *a /= length);
-        axes.push(axis);
-    }
-    axes
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn augmentation(run: &Run) -> f64 {

@@ -104,9 +104,7 @@ impl<R: Real> LennardJones<R> {
         );
         depth * pairs + V::constant(0.5) * spring * tether(shape, spring, x, gradient)
     }
-}
 
-impl<R: Real> LennardJones<R> {
     #[inline(always)]
     fn change_lanes<V: Lanes<Real = R>>(&self, shape: Shape, x: &[V], moved: Moved<'_, V>) -> V {
         let beta = V::constant(1.0) / V::splat(self.tau);

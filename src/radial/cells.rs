@@ -74,8 +74,7 @@ const MOST_CELLS: usize = 1 << 16;
 /// The least regulariser beside which Gaussians may be cut off at 2^-900 = 1e-271 unnoticed.
 const LEAST_EPS: f64 = 1e-250;
 /// Scales that are tried: 2^(k/SUBDIVISION - 1) / end for k below [`SCALES`]; those up to 1 / end have a single octave,
-/// of which a part is used.
-/// So many, because where the octaves begin decides whether an octave can do with half as many cells.
+/// of which a part is used. So many, because where the octaves begin decides whether an octave can do with half as many cells.
 const SUBDIVISION: usize = 16;
 pub(super) const SCALES: usize = 113;
 

@@ -310,9 +310,7 @@ impl<R: Precision> Walkers<R> {
         self.step += 1;
         Ok(())
     }
-}
 
-impl<R: Precision> Walkers<R> {
     /// Takes each chain to one of its copies, with all that turns with it.
     pub fn symmetrise(&mut self, symmetry: Symmetry, shape: Shape, seed: u64) -> Result<(), error::Error> {
         let draws = Draws { seed, first: self.first, step: self.step };
