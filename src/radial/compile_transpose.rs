@@ -6,9 +6,10 @@
 
 use super::cells::Cells;
 use super::collapse::{Basis, Kernel};
-use super::compile::{BLOCK, Chebyshev, Geometry};
+use super::compile::{BLOCK, Chebyshev, Geometry, padded_rows};
 use super::exact::LN_2;
 use crate::lanes::{Lanes, Real, exp2_neg};
+use core::ops::Range;
 
 /// Cotangents of a kernel's parameters, added up.
 #[derive(Debug)]
@@ -23,72 +24,91 @@ pub struct KernelGradient<'a, V> {
     pub log_gamma: &'a mut [V],
 }
 
-/// Vectors of a table's entries that stay in registers, and stages whose entries stay in the first cache.
+/// Coefficients of each F_l in a band of rows ([`bands`]).
+const BAND: usize = 256;
+/// Vectors of a table's entries that stay in registers.
 const ENTRIES: usize = 4;
-const STAGES: usize = 64;
+
+/// Entries of the stages' tables, vector by vector, as [`combine_transpose`] adds them up.
+pub type Entries<V> = [V; ENTRIES];
+
+/// Rows that go back together, so that the second cache holds what all stages have of them. Bands are independent but for their cotangents' sums.
+pub fn bands(cells: &Cells) -> impl ExactSizeIterator<Item = Range<usize>> {
+    let (rows, step) = (padded_rows(cells), BAND / cells.degree.coefficients());
+    (0..rows.div_ceil(step)).map(move |band| band * step..rows.min((band + 1) * step))
+}
+
+/// Elements of scratch that [`combine_transpose`] takes for a band of so many coefficients.
+pub const fn combine_transpose_scratch<V: Lanes>(coefficients: usize, stages: usize) -> usize {
+    coefficients / (ENTRIES * V::WIDTH) * stages
+}
 
 /// Transposes [`super::combine`] for all stages: given the cotangents of the tables, which are the sums of `parts`
-/// (`[stages][rows][C]` each), adds those of the rows to `rows_bar` (`[L][rows][C]`) and those of R_l, lane by lane, to
-/// `values_bar` (`[stages][L]`).
+/// (`[stages][rows][C]` each), adds those of the rows' coefficients `at` to `rows_bar` (`[L][at.len()]`) and those of R_l,
+/// lane by lane, to `values_bar` (`[stages][L]`).
 pub fn combine_transpose<V: Lanes<Real = f64>, R: Real>(
     n_time: usize,
     values: &[f64],
     rows: &[f64],
     parts: &[&[R]],
-    rows_bar: &mut [f64],
-    values_bar: &mut [V],
+    at: Range<usize>,
+    [rows_bar, values_bar]: [&mut [V]; 2],
+    scratch: &mut [Entries<V>],
 ) {
-    let length = rows.len() / n_time;
-    for at in (0..length).step_by(ENTRIES * V::WIDTH) {
-        let stages = values.chunks(STAGES * n_time).zip(values_bar.chunks_mut(STAGES * n_time));
-        for (chunk, (values, values_bar)) in stages.enumerate() {
-            V::vectorize(
-                #[inline(always)]
-                || {
-                    let mut tables = [[V::zero(); ENTRIES]; STAGES];
-                    let tables = &mut tables[..values.len() / n_time];
-                    for part in parts {
-                        add_entries::<V, R>(&part[chunk * STAGES * length + at..], length, tables);
-                    }
-                    let rows = rows.chunks_exact(length).zip(rows_bar.chunks_exact_mut(length));
-                    for (l, (row, row_bar)) in rows.enumerate() {
-                        let values = values[l..].iter().step_by(n_time);
-                        let values_bar = values_bar[l..].iter_mut().step_by(n_time);
-                        let stages = tables.iter().zip(values.zip(values_bar));
-                        pull_to_row::<V>(stages, &row[at..], &mut row_bar[at..]);
-                    }
-                },
-            );
-        }
-    }
+    let (length, stages) = (rows.len() / n_time, values.len() / n_time);
+    let count = at.len() / V::WIDTH;
+    V::vectorize(
+        #[inline(always)]
+        || {
+            add_parts::<V, R>(parts, length, &at, stages, scratch);
+            for (l, rows_bar) in rows_bar.chunks_exact_mut(count).enumerate() {
+                let row: &[V] = bytemuck::cast_slice(&rows[l * length..][at.clone()]);
+                let (row, _) = row.as_chunks::<ENTRIES>();
+                let (rows_bar, _) = rows_bar.as_chunks_mut::<ENTRIES>();
+                for ((tables, row), row_bar) in scratch.chunks_exact(stages).zip(row).zip(rows_bar) {
+                    let values = values[l..].iter().step_by(n_time);
+                    let values_bar = values_bar[l..].iter_mut().step_by(n_time);
+                    pull_to_row::<V>(tables.iter().zip(values.zip(values_bar)), row, row_bar);
+                }
+            }
+        },
+    );
 }
 
-/// Adds the entries at the front of each stage's table, `length` after the other.
+/// Writes the sums of the tables' entries `at` to `sums` (`[entries][stages]`).
 #[inline(always)]
-fn add_entries<V: Lanes<Real = f64>, R: Real>(part: &[R], length: usize, tables: &mut [[V; ENTRIES]]) {
-    for (table, part) in tables.iter_mut().zip(part.chunks(length)) {
-        for (v, entries) in table.iter_mut().enumerate() {
-            *entries += V::from_fn(
-                #[inline(always)]
-                |lane| part[v * V::WIDTH + lane].to_f64(),
-            );
+fn add_parts<V: Lanes<Real = f64>, R: Real>(
+    parts: &[&[R]],
+    length: usize,
+    at: &Range<usize>,
+    stages: usize,
+    sums: &mut [Entries<V>],
+) {
+    sums.fill([V::zero(); ENTRIES]);
+    for stage in 0..stages {
+        for part in parts {
+            let entries = part[stage * length..][at.clone()].chunks_exact(ENTRIES * V::WIDTH);
+            for (entries, sums) in entries.zip(sums.chunks_exact_mut(stages)) {
+                for (entries, sum) in entries.chunks_exact(V::WIDTH).zip(&mut sums[stage]) {
+                    *sum += V::from_fn(
+                        #[inline(always)]
+                        |lane| entries[lane].to_f64(),
+                    );
+                }
+            }
         }
     }
 }
 
-/// The share of one function of time: for each stage with its value adds value `table` to the front of `row_bar` and
-/// `table . row` to the value's cotangent.
+/// The share of one function of time: for each stage with its value adds value `table` to `row_bar` and `table . row` to
+/// the value's cotangent.
 #[inline(always)]
 fn pull_to_row<'a, V: Lanes<Real = f64>>(
-    stages: impl Iterator<Item = (&'a [V; ENTRIES], (&'a f64, &'a mut V))>,
-    row: &[f64],
-    row_bar: &mut [f64],
+    stages: impl Iterator<Item = (&'a Entries<V>, (&'a f64, &'a mut V))>,
+    row: &Entries<V>,
+    row_bar: &mut Entries<V>,
 ) {
-    let row: &[V] = bytemuck::cast_slice(&row[..ENTRIES * V::WIDTH]);
-    let row_bar: &mut [V] = bytemuck::cast_slice_mut(&mut row_bar[..ENTRIES * V::WIDTH]);
-    let (mut entries, mut sums) = ([V::zero(); ENTRIES], [V::zero(); ENTRIES]);
-    entries.copy_from_slice(row);
-    sums.copy_from_slice(row_bar);
+    let (entries, mut sums) = (*row, *row_bar);
     for (table, (&value, value_bar)) in stages {
         let value = V::splat(value);
         let mut products = [V::zero(); ENTRIES];
@@ -98,21 +118,24 @@ fn pull_to_row<'a, V: Lanes<Real = f64>>(
         }
         *value_bar += (products[0] + products[1]) + (products[2] + products[3]);
     }
-    row_bar.copy_from_slice(&sums);
+    *row_bar = sums;
 }
 
-/// Transposes [`super::compile`]: given the cotangents of all rows (`[L][padded_rows][C]`), adds those of the
+/// Transposes [`super::compile`] for a band: given the cotangents of its rows (`[L][band.len()][C]`), adds those of the
 /// parameters.
 pub fn compile_transpose<V: Lanes<Real = f64>, const C: usize>(
     kernel: &Kernel<'_, f64>,
     cells: &Cells,
     rows: &[f64],
+    band: Range<usize>,
     rows_bar: &[f64],
     gradient: &mut KernelGradient<'_, V>,
     scratch: &mut [V],
 ) {
     let chebyshev = Chebyshev::<C>::new();
-    for first in (0..cells.rows()).step_by(BLOCK) {
+    let n_time = kernel.level.len();
+    let strides = [rows.len(), rows_bar.len()].map(|length| length / n_time);
+    for first in band.clone().step_by(BLOCK) {
         let block = Geometry::new(kernel, cells, first);
         for part in 0..BLOCK / V::WIDTH {
             V::vectorize(
@@ -121,7 +144,9 @@ pub fn compile_transpose<V: Lanes<Real = f64>, const C: usize>(
                     let inverse_width = Geometry::lanes(&block.inverse_width, part);
                     let at = first + part * V::WIDTH;
                     let mut work = Part::<V, C>::new(kernel, &block, part, &chebyshev);
-                    work.pull_to_nodes(kernel, inverse_width, &chebyshev, [rows, rows_bar], at, scratch);
+                    let rows = rows.chunks_exact(strides[0]).map(|row| &row[at * C..]);
+                    let bars = rows_bar.chunks_exact(strides[1]).map(|row| &row[(at - band.start) * C..]);
+                    work.pull_to_nodes(kernel, inverse_width, &chebyshev, rows.zip(bars), scratch);
                     work.pull_to_parameters(kernel, &block, gradient, scratch);
                 },
             );
@@ -165,24 +190,23 @@ impl<V: Lanes<Real = f64>, const C: usize> Part<V, C> {
         Part { d, inverse_norm, norm_bar: [V::zero(); C] }
     }
 
-    /// Leaves the cotangents of the sums over Gaussians at the nodes in `scratch` (`[L][C]`), and that of the norm.
+    /// Leaves the cotangents of the sums over Gaussians at the nodes in `scratch` (`[L][C]`), and that of the norm, given
+    /// each F_l's rows of these cells and their cotangents.
     #[inline(always)]
-    fn pull_to_nodes(
+    fn pull_to_nodes<'a>(
         &mut self,
         kernel: &Kernel<'_, f64>,
         inverse_width: V,
         chebyshev: &Chebyshev<C>,
-        [rows, rows_bar]: [&[f64]; 2],
-        at: usize,
+        rows_and_bars: impl Iterator<Item = (&'a [f64], &'a [f64])>,
         scratch: &mut [V],
     ) {
-        let stride = rows.len() / kernel.level.len();
         let width = V::zero().select_less(inverse_width, V::constant(1.0) / inverse_width, V::zero());
-        let parts = rows.chunks_exact(stride).zip(rows_bar.chunks_exact(stride));
-        for ((sums_bar, &level), (row, row_bar)) in scratch.chunks_exact_mut(C).zip(kernel.level).zip(parts) {
+        let sums = scratch.chunks_exact_mut(C).zip(kernel.level);
+        for ((sums_bar, &level), (row, row_bar)) in sums.zip(rows_and_bars) {
             // In powers of x = u / width, whose value at a node is F there.
-            let bar = chebyshev.coefficients_transpose(&columns::<V, C>(row_bar, at, inverse_width));
-            let coefficients = columns::<V, C>(row, at, width);
+            let bar = chebyshev.coefficients_transpose(&columns::<V, C>(row_bar, inverse_width));
+            let coefficients = columns::<V, C>(row, width);
             for (j, x) in chebyshev.nodes.into_iter().enumerate() {
                 let mut value = coefficients[C - 1];
                 for p in (0..C - 1).rev() {
@@ -247,13 +271,13 @@ impl<V: Lanes<Real = f64>, const C: usize> Part<V, C> {
     }
 }
 
-/// Column p of a vector of rows from number `at` on, times factor^p.
+/// Column p of the first rows, a lane a row, times factor^p.
 #[inline(always)]
-fn columns<V: Lanes<Real = f64>, const C: usize>(rows: &[f64], at: usize, factor: V) -> [V; C] {
+fn columns<V: Lanes<Real = f64>, const C: usize>(rows: &[f64], factor: V) -> [V; C] {
     let mut columns = [V::zero(); C];
     let mut power = V::constant(1.0);
     for (p, column) in columns.iter_mut().enumerate() {
-        *column = V::from_fn(|lane| rows[(at + lane) * C + p]) * power;
+        *column = V::from_fn(|lane| rows[lane * C + p]) * power;
         power = power * factor;
     }
     columns

@@ -27,7 +27,9 @@ mod transpose;
 pub use cells::{Cells, Degree, RadialPrecision};
 pub use collapse::{Basis, Kernel, SQRT_LOG2_E, reach, time_functions, time_transpose};
 pub use compile::{Accuracy, combine, compile, padded_rows, scratch_extent};
-pub use compile_transpose::{KernelGradient, combine_transpose, compile_transpose};
+pub use compile_transpose::{
+    KernelGradient, bands, combine_transpose, combine_transpose_scratch, compile_transpose,
+};
 pub use demand::Source;
 pub use exact::{AtTime, Exact, PerLane, Shared, Weights};
 pub use functions::radial_functions;

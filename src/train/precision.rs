@@ -1,7 +1,7 @@
 //! What of training depends on the precision and on the instruction set, compiled once and here.
 
 use super::piece::{Piece, PieceResult};
-use super::pull_back::CombineTranspose;
+use super::pull_back::{BandCotangents, PullBand};
 use crate::flow::Precision;
 use crate::lanes::Isa;
 
@@ -10,9 +10,9 @@ pub trait Trainable: Precision {
     /// Integrates a piece of a minibatch, there and back.
     #[doc(hidden)]
     fn integrate(piece: Piece<'_, Self>) -> PieceResult;
-    /// Takes cotangents of the stages' tables back through their sums over the time functions.
+    /// Takes cotangents of a band of the stages' tables back to the parameters.
     #[doc(hidden)]
-    fn combine_transpose(tables: CombineTranspose<'_, Self>);
+    fn pull_back(band: PullBand<'_, Self>) -> BandCotangents;
 }
 
 impl Trainable for f64 {
@@ -20,8 +20,8 @@ impl Trainable for f64 {
         Isa::best().run_at_fixed_width(piece)
     }
 
-    fn combine_transpose(tables: CombineTranspose<'_, f64>) {
-        Isa::best().run_at_fixed_width(tables);
+    fn pull_back(band: PullBand<'_, f64>) -> BandCotangents {
+        Isa::best().run_at_fixed_width(band)
     }
 }
 
@@ -30,7 +30,7 @@ impl Trainable for f32 {
         Isa::best().run_at_fixed_width(piece)
     }
 
-    fn combine_transpose(tables: CombineTranspose<'_, f32>) {
-        Isa::best().run_at_fixed_width(tables);
+    fn pull_back(band: PullBand<'_, f32>) -> BandCotangents {
+        Isa::best().run_at_fixed_width(band)
     }
 }

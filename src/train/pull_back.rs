@@ -4,11 +4,13 @@ use super::parameters::{Group, Parameters};
 use super::piece::{PieceGradient, PieceResult, sum_lanes};
 use super::precision::Trainable;
 use crate::flow::{Block, Compiled, Plan, Precision};
-use crate::lanes::{COMPLETE, Isa, Lanes, Real, Vectorized};
+use crate::lanes::{COMPLETE, Lanes, Real, Vectorized};
+use crate::parallel::map_indexed;
 use crate::radial::{
-    Degree, Kernel, KernelGradient, SQRT_LOG2_E, combine_transpose, compile_transpose, time_functions,
-    time_transpose,
+    Degree, Kernel, KernelGradient, SQRT_LOG2_E, bands, combine_transpose, combine_transpose_scratch,
+    compile_transpose, time_functions, time_transpose,
 };
+use std::ops::Range;
 
 /// A minibatch's sums.
 pub struct Total {
@@ -83,7 +85,8 @@ fn stage_time(nodes: &[f64], stage: usize) -> f64 {
     0.5 * (nodes[stage / 2] + nodes[stage.div_ceil(2)])
 }
 
-/// Through the tables' sums over l, then through the compilation of the L functions of distance.
+/// Through the tables' sums over l, then through the compilation of the L functions of distance; band by band, wherever
+/// [`map_indexed`] runs them.
 fn pull_back_tables<R: Trainable>(
     parameters: &Parameters,
     plan: &Plan<R, Vec<Block>>,
@@ -93,22 +96,17 @@ fn pull_back_tables<R: Trainable>(
 ) {
     let Some(compiled) = plan.compiled().expect(COMPLETE) else { return };
     let (m, l) = (parameters.n_radial(), parameters.n_time());
-    let mut rows_bar = vec![Block::default(); Block::count::<f64>(compiled.rows.len())];
-    let mut values_bar = vec![0.0; compiled.time_values.len()];
-    R::combine_transpose(CombineTranspose {
-        compiled: &compiled,
-        parts,
-        rows_bar: Block::reals_mut(&mut rows_bar),
-        values_bar: &mut values_bar,
+    let bands: Vec<Range<usize>> = bands(&compiled.cells).collect();
+    let of_bands = map_indexed(bands.len(), |i| {
+        R::pull_back(PullBand { compiled: &compiled, parts, band: bands[i].clone() })
     });
+    let BandCotangents { values, level, weights, mean, log_gamma } = sum_in_order(of_bands);
     let (mut mu_time, mut log_gamma_time) = (vec![0.0; l], vec![0.0; l]);
-    let stages = compiled.time_values.chunks_exact(l).zip(values_bar.chunks_exact(l));
+    let stages = compiled.time_values.chunks_exact(l).zip(values.chunks_exact(l));
     for (stage, (values, values_bar)) in stages.enumerate() {
         let t = stage_time(nodes, stage);
         time_transpose(&compiled.kernel, t, values, values_bar, &mut mu_time, &mut log_gamma_time);
     }
-    let rows_bar = Block::reals(&rows_bar);
-    let [level, weights, mean, log_gamma] = CompileTranspose { compiled: &compiled, rows_bar }.cotangents();
     for k in 0..l {
         pull_back_level(parameters, gradient, k, level[k]);
         let row = &mut gradient.group_mut(Group::Weights)[k * m..(k + 1) * m];
@@ -120,59 +118,91 @@ fn pull_back_tables<R: Trainable>(
     gradient.group_mut(Group::LogGammaTime).copy_from_slice(&log_gamma_time);
 }
 
-/// [`combine_transpose`] for what a plan has compiled.
-pub struct CombineTranspose<'a, R> {
+/// A band of rows on the way back from the stages' tables to the parameters.
+pub struct PullBand<'a, R> {
     compiled: &'a Compiled<'a>,
     parts: &'a [&'a [R]],
-    rows_bar: &'a mut [f64],
-    values_bar: &'a mut [f64],
+    band: Range<usize>,
 }
 
-impl<R: Real> Vectorized<f64> for CombineTranspose<'_, R> {
-    type Output = ();
+/// A band's share of the cotangents.
+pub struct BandCotangents {
+    /// Of R_l at the stages, `[stages][L]`.
+    values: Vec<f64>,
+    /// Of level, `[L]`.
+    level: Vec<f64>,
+    /// Of W, `[L][M]`.
+    weights: Vec<f64>,
+    /// Of mu, `[M]`.
+    mean: Vec<f64>,
+    /// Of log gamma, `[M]`.
+    log_gamma: Vec<f64>,
+}
 
-    fn run<V: Lanes<Real = f64>>(self) {
-        let Compiled { kernel, time_values, rows, .. } = self.compiled;
-        let n_time = kernel.level.len();
-        let mut lanes = vec![V::zero(); time_values.len()];
-        combine_transpose::<V, R>(n_time, time_values, rows, self.parts, self.rows_bar, &mut lanes);
-        for (value_bar, lanes) in self.values_bar.iter_mut().zip(lanes) {
-            *value_bar = sum_lanes(lanes);
+impl BandCotangents {
+    fn arrays(&self) -> [&[f64]; 5] {
+        [&self.values, &self.level, &self.weights, &self.mean, &self.log_gamma]
+    }
+
+    fn arrays_mut(&mut self) -> [&mut [f64]; 5] {
+        [&mut self.values, &mut self.level, &mut self.weights, &mut self.mean, &mut self.log_gamma]
+    }
+}
+
+/// The sum of all bands, which are one at least.
+fn sum_in_order(bands: Vec<BandCotangents>) -> BandCotangents {
+    let add = |mut sum: BandCotangents, band: BandCotangents| {
+        for (sum, part) in sum.arrays_mut().into_iter().zip(band.arrays()) {
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
+        sum
+    };
+    bands.into_iter().reduce(add).expect(COMPLETE)
+}
+
+impl<R: Real> Vectorized<f64> for PullBand<'_, R> {
+    type Output = BandCotangents;
+
+    fn run<V: Lanes<Real = f64>>(self) -> BandCotangents {
+        let PullBand { compiled, parts, band } = self;
+        let Compiled { cells, kernel, time_values, rows } = compiled;
+        let (l, c) = (kernel.level.len(), cells.degree.coefficients());
+        let at = band.start * c..band.end * c;
+        let mut values = vec![V::zero(); time_values.len()];
+        let mut rows_bar = vec![Block::default(); Block::count::<f64>(l * at.len())];
+        let rows_bar = Block::vectors_mut(&mut rows_bar);
+        let scratch = combine_transpose_scratch::<V>(at.len(), time_values.len() / l);
+        let mut scratch = vec![Default::default(); scratch];
+        let outputs = [&mut rows_bar[..], &mut values[..]];
+        combine_transpose::<V, R>(l, time_values, rows, parts, at, outputs, &mut scratch);
+        compile_band(compiled, band, bytemuck::cast_slice(rows_bar), values)
     }
 }
 
 /// [`compile_transpose`] for the degree of the cells.
-struct CompileTranspose<'a> {
-    compiled: &'a Compiled<'a>,
-    rows_bar: &'a [f64],
-}
-
-impl CompileTranspose<'_> {
-    /// Not generic, so that it is compiled in this crate.
-    fn cotangents(self) -> [Vec<f64>; 4] {
-        Isa::best().run_at_fixed_width(self)
+fn compile_band<V: Lanes<Real = f64>>(
+    compiled: &Compiled<'_>,
+    band: Range<usize>,
+    rows_bar: &[f64],
+    values: Vec<V>,
+) -> BandCotangents {
+    let Compiled { cells, kernel, rows, .. } = compiled;
+    let (m, l) = (kernel.mean.len(), kernel.level.len());
+    let [mut level, mut weights, mut mean, mut log_gamma] = [l, l * m, m, m].map(|n| vec![V::zero(); n]);
+    let out = &mut KernelGradient {
+        level: &mut level,
+        weights: &mut weights,
+        mean: &mut mean,
+        log_gamma: &mut log_gamma,
+    };
+    let mut scratch = vec![V::zero(); l * cells.degree.coefficients()];
+    match cells.degree {
+        Degree::Cubic => compile_transpose::<V, 4>(kernel, cells, rows, band, rows_bar, out, &mut scratch),
+        Degree::Septic => compile_transpose::<V, 8>(kernel, cells, rows, band, rows_bar, out, &mut scratch),
     }
-}
-
-impl Vectorized<f64> for CompileTranspose<'_> {
-    /// Cotangents of level, W, mu and log gamma.
-    type Output = [Vec<f64>; 4];
-
-    fn run<V: Lanes<Real = f64>>(self) -> [Vec<f64>; 4] {
-        let Compiled { cells, kernel, rows, .. } = self.compiled;
-        let (m, l) = (kernel.mean.len(), kernel.level.len());
-        let mut sums = [l, l * m, m, m].map(|n| vec![V::zero(); n]);
-        let [level, weights, mean, log_gamma] = &mut sums;
-        let mut gradient = KernelGradient { level, weights, mean, log_gamma };
-        let mut scratch = vec![V::zero(); l * cells.degree.coefficients()];
-        let (bar, out) = (self.rows_bar, &mut gradient);
-        match cells.degree {
-            Degree::Cubic => compile_transpose::<V, 4>(kernel, cells, rows, bar, out, &mut scratch),
-            Degree::Septic => compile_transpose::<V, 8>(kernel, cells, rows, bar, out, &mut scratch),
-        }
-        sums.map(|values| values.into_iter().map(sum_lanes).collect())
-    }
+    let [values, level, weights, mean, log_gamma] =
+        [values, level, weights, mean, log_gamma].map(|lanes| lanes.into_iter().map(sum_lanes).collect());
+    BandCotangents { values, level, weights, mean, log_gamma }
 }
 
 /// level_l = b_l + sum_m W_lm a_m^2, differentiated.
