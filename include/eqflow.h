@@ -255,7 +255,7 @@ typedef struct eqf_accuracy {
     int32_t compiled;
     // Zero.
     int32_t reserved;
-    // Largest difference in phi.
+    // Bound on the difference in phi: twice the largest that is found at the ends and in the middles of cells.
     double phi_error;
     // Largest difference in d phi', d times the derivative in d.
     double slope_error;
@@ -576,7 +576,7 @@ int32_t eqf_workspace_extent_f32(const struct eqf_plan_f32 *plan,
                                  struct eqf_extent *extent);
 
 // Reports how well the compiled radial functions of a plan meet phi and d phi', as checked when the plan was made:
-// at the ends of the cells, where the interpolation error is largest, and at about 2 L of the stage times,
+// at the ends and in the middles of the cells, where the interpolation error is largest, and at about 2 L of the stage times,
 // before rounding to the plan's precision.
 //
 // NULL: diag.

@@ -169,7 +169,7 @@ pub struct eqf_accuracy {
     pub compiled: i32,
     /// Zero.
     pub reserved: i32,
-    /// Largest difference in phi.
+    /// Bound on the difference in phi: twice the largest that is found at the ends and in the middles of cells.
     pub phi_error: f64,
     /// Largest difference in d phi', d times the derivative in d.
     pub slope_error: f64,
@@ -333,7 +333,7 @@ pub unsafe extern "C" fn eqf_workspace_extent_f32(
 }
 
 /// Reports how well the compiled radial functions of a plan meet phi and d phi', as checked when the plan was made:
-/// at the ends of the cells, where the interpolation error is largest, and at about 2 L of the stage times,
+/// at the ends and in the middles of the cells, where the interpolation error is largest, and at about 2 L of the stage times,
 /// before rounding to the plan's precision.
 ///
 /// NULL: diag.

@@ -244,8 +244,8 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     }
 
     /// How well the compiled radial functions meet the exact ones, before rounding to `R`; `None` where the plan
-    /// evaluates exactly. Checked when the plan is built, at the ends of the cells, where the interpolation error is
-    /// largest, and at about 2 L of its stage times; [`Plan::regrid`] does not check again.
+    /// evaluates exactly. Checked when the plan is built, at the ends and in the middles of the cells, where the
+    /// interpolation error is largest, and at about 2 L of its stage times; [`Plan::regrid`] does not check again.
     pub fn table_accuracy(&self) -> Option<Accuracy> {
         self.accuracy
     }

@@ -31,7 +31,7 @@ pub use exponential::{exp2_neg, exp2_neg_each};
 pub use gather::gather;
 pub use isa::{Isa, Vectorized};
 pub use real::Real;
-pub use rows::Rows;
+pub use rows::{FINEST, Rows, SEGMENTS, Segments};
 #[cfg(feature = "std")]
 pub(crate) use slices::COMPLETE;
 pub(crate) use slices::{at, at_mut, check, copy, part, part_mut, split, split_each};
@@ -92,7 +92,7 @@ pub trait Lanes:
     /// The middles of the cells in which `z` lies.
     #[inline(always)]
     fn row_middles<const C: usize>(rows: &Rows<'_, Self::Real, C>, z: Self) -> Self {
-        Self::from_fn(|lane| rows.middle(z.lane(lane)))
+        Self::from_fn(|lane| rows.locate(z.lane(lane)).1)
     }
 
     /// Adds each lane's `terms` to the row of `sums` in whose cell `z` lies, lane by lane in order.

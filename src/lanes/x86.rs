@@ -131,6 +131,9 @@ vector!(
     Avx512F32, __m512, f32, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps
 );
 
+/// The low half of a double's bits.
+const LOW_WORD: i64 = 0xffff_ffff;
+
 impl Avx2F64 {
     #[inline(always)]
     unsafe fn flip(self, bits: u64) -> __m256d {
@@ -143,16 +146,24 @@ impl Avx2F64 {
         }
     }
 
-    /// Row number of each lane, at most the last: safe for any `z`.
+    /// Row number of each lane, at most the last: safe for any `z`; and the middle of its cell.
     #[inline(always)]
-    fn indices<const C: usize>(rows: &Rows<'_, f64, C>, z: Self) -> [u64; 4] {
-        let last = rows.last();
-        // SAFETY: the processor has the set (module documentation); same size.
+    fn locate<const C: usize>(rows: &Rows<'_, f64, C>, z: Self) -> ([u64; 4], Self) {
+        // SAFETY: the processor has the set (module documentation); eight words each are there; same size.
         unsafe {
-            let shift = _mm_cvtsi32_si128(rows.low_bits() as i32);
-            let cell = _mm256_srl_epi64(_mm256_castpd_si256(z.0), shift);
-            let index = _mm256_sub_epi64(cell, _mm256_set1_epi64x(rows.base() as i64));
-            core::mem::transmute(_mm256_min_epu32(index, _mm256_set1_epi64x(last as i64)))
+            let bits = _mm256_castpd_si256(z.0);
+            let segment = _mm256_srl_epi64(bits, _mm_cvtsi32_si128(rows.segment_bits() as i32));
+            let free = _mm256_and_si256(
+                _mm256_permutevar8x32_epi32(_mm256_loadu_si256(rows.free().as_ptr().cast()), segment),
+                _mm256_set1_epi64x(LOW_WORD),
+            );
+            let offset =
+                _mm256_permutevar8x32_epi32(_mm256_loadu_si256(rows.offsets().as_ptr().cast()), segment);
+            let leading = _mm256_srlv_epi64(bits, free);
+            let index = _mm256_add_epi32(_mm256_srli_epi64::<1>(leading), offset);
+            let index = _mm256_min_epu32(index, _mm256_set1_epi64x(i64::from(rows.last())));
+            let middle = _mm256_sllv_epi64(_mm256_or_si256(leading, _mm256_set1_epi64x(1)), free);
+            (core::mem::transmute::<__m256i, [u64; 4]>(index), Self(_mm256_castsi256_pd(middle)))
         }
     }
 
@@ -231,7 +242,7 @@ impl Lanes for Avx2F64 {
     #[inline(always)]
     fn rows<const C: usize>(rows: &Rows<'_, f64, C>, z: Self) -> ([Self; C], Self) {
         const { assert!(C.is_multiple_of(4)) };
-        let index = Self::indices(rows, z);
+        let (index, middle) = Self::locate(rows, z);
         let mut coefficients = [z; C];
         for first in (0..C).step_by(4) {
             // SAFETY: every index is below the number of rows, `first + 4` at most the length of one.
@@ -240,16 +251,12 @@ impl Lanes for Avx2F64 {
             let columns = unsafe { Self::columns(quads) };
             coefficients[first..first + 4].copy_from_slice(&columns);
         }
-        (coefficients, Self::row_middles(rows, z))
+        (coefficients, middle)
     }
 
     #[inline(always)]
     fn row_middles<const C: usize>(rows: &Rows<'_, Self::Real, C>, z: Self) -> Self {
-        // SAFETY: the processor has the set (module documentation).
-        unsafe {
-            let same = _mm256_and_si256(_mm256_castpd_si256(z.0), _mm256_set1_epi64x(rows.mask() as i64));
-            Self(_mm256_castsi256_pd(_mm256_or_si256(same, _mm256_set1_epi64x(rows.half() as i64))))
-        }
+        Self::locate(rows, z).1
     }
 
     #[inline(always)]
@@ -259,7 +266,7 @@ impl Lanes for Avx2F64 {
         terms: &[Self; C],
         sums: &mut [[f64; C]],
     ) {
-        let index = Self::indices(rows, z);
+        let (index, _) = Self::locate(rows, z);
         for first in (0..C).step_by(4) {
             let quad: [__m256d; 4] = core::array::from_fn(|k| terms[first + k].0);
             // SAFETY: the processor has the set (module documentation).
@@ -284,16 +291,21 @@ impl Avx2F32 {
         }
     }
 
-    /// Row number of each lane, at most the last: safe for any `z`.
+    /// Row number of each lane, at most the last: safe for any `z`; and the middle of its cell.
     #[inline(always)]
-    fn indices<const C: usize>(rows: &Rows<'_, f32, C>, z: Self) -> [u32; 8] {
-        let last = rows.last();
-        // SAFETY: the processor has the set (module documentation); same size.
+    fn locate<const C: usize>(rows: &Rows<'_, f32, C>, z: Self) -> ([u32; 8], Self) {
+        // SAFETY: the processor has the set (module documentation); eight words each are there; same size.
         unsafe {
-            let shift = _mm_cvtsi32_si128(rows.low_bits() as i32);
-            let cell = _mm256_srl_epi32(_mm256_castps_si256(z.0), shift);
-            let index = _mm256_sub_epi32(cell, _mm256_set1_epi32(rows.base() as i32));
-            core::mem::transmute(_mm256_min_epu32(index, _mm256_set1_epi32(last as i32)))
+            let bits = _mm256_castps_si256(z.0);
+            let segment = _mm256_srl_epi32(bits, _mm_cvtsi32_si128(rows.segment_bits() as i32));
+            let free = _mm256_permutevar8x32_epi32(_mm256_loadu_si256(rows.free().as_ptr().cast()), segment);
+            let offset =
+                _mm256_permutevar8x32_epi32(_mm256_loadu_si256(rows.offsets().as_ptr().cast()), segment);
+            let leading = _mm256_srlv_epi32(bits, free);
+            let index = _mm256_add_epi32(_mm256_srli_epi32::<1>(leading), offset);
+            let index = _mm256_min_epu32(index, _mm256_set1_epi32(rows.last() as i32));
+            let middle = _mm256_sllv_epi32(_mm256_or_si256(leading, _mm256_set1_epi32(1)), free);
+            (core::mem::transmute::<__m256i, [u32; 8]>(index), Self(_mm256_castsi256_ps(middle)))
         }
     }
 
@@ -384,7 +396,7 @@ impl Lanes for Avx2F32 {
     #[inline(always)]
     fn rows<const C: usize>(rows: &Rows<'_, f32, C>, z: Self) -> ([Self; C], Self) {
         const { assert!(C.is_multiple_of(4)) };
-        let index = Self::indices(rows, z);
+        let (index, middle) = Self::locate(rows, z);
         let mut coefficients = [z; C];
         for first in (0..C).step_by(4) {
             // SAFETY: every index is below the number of rows, `first + 4` at most the length of one.
@@ -393,16 +405,12 @@ impl Lanes for Avx2F32 {
             let columns = unsafe { Self::columns(quads) };
             coefficients[first..first + 4].copy_from_slice(&columns);
         }
-        (coefficients, Self::row_middles(rows, z))
+        (coefficients, middle)
     }
 
     #[inline(always)]
     fn row_middles<const C: usize>(rows: &Rows<'_, Self::Real, C>, z: Self) -> Self {
-        // SAFETY: the processor has the set (module documentation).
-        unsafe {
-            let same = _mm256_and_si256(_mm256_castps_si256(z.0), _mm256_set1_epi32(rows.mask() as i32));
-            Self(_mm256_castsi256_ps(_mm256_or_si256(same, _mm256_set1_epi32(rows.half() as i32))))
-        }
+        Self::locate(rows, z).1
     }
 
     #[inline(always)]
@@ -412,7 +420,7 @@ impl Lanes for Avx2F32 {
         terms: &[Self; C],
         sums: &mut [[f32; C]],
     ) {
-        let index = Self::indices(rows, z);
+        let (index, _) = Self::locate(rows, z);
         for first in (0..C).step_by(4) {
             let [a, b, c, d]: [__m256; 4] = core::array::from_fn(|k| terms[first + k].0);
             // SAFETY: the processor has the set (module documentation).
@@ -452,16 +460,29 @@ impl Avx512F64 {
         }
     }
 
-    /// Row number of each lane, at most the last: safe for any `z`.
+    /// Row number of each lane, at most the last: safe for any `z`; and the middle of its cell.
     #[inline(always)]
-    fn indices<const C: usize>(rows: &Rows<'_, f64, C>, z: Self) -> [u64; 8] {
-        let last = rows.last();
-        // SAFETY: the processor has the set (module documentation); same size.
+    fn locate<const C: usize>(rows: &Rows<'_, f64, C>, z: Self) -> ([u64; 8], Self) {
+        // SAFETY: the processor has the set (module documentation); eight words each are there; same size.
         unsafe {
-            let shift = _mm_cvtsi32_si128(rows.low_bits() as i32);
-            let cell = _mm512_srl_epi64(_mm512_castpd_si512(z.0), shift);
-            let index = _mm512_sub_epi64(cell, _mm512_set1_epi64(rows.base() as i64));
-            core::mem::transmute(_mm512_min_epu64(index, _mm512_set1_epi64(last as i64)))
+            let bits = _mm512_castpd_si512(z.0);
+            let segment = _mm512_srl_epi64(bits, _mm_cvtsi32_si128(rows.segment_bits() as i32));
+            let free = _mm512_and_si512(
+                _mm512_permutexvar_epi32(
+                    segment,
+                    _mm512_broadcast_i64x4(_mm256_loadu_si256(rows.free().as_ptr().cast())),
+                ),
+                _mm512_set1_epi64(LOW_WORD),
+            );
+            let offset = _mm512_permutexvar_epi32(
+                segment,
+                _mm512_broadcast_i64x4(_mm256_loadu_si256(rows.offsets().as_ptr().cast())),
+            );
+            let leading = _mm512_srlv_epi64(bits, free);
+            let index = _mm512_add_epi32(_mm512_srli_epi64::<1>(leading), offset);
+            let index = _mm512_min_epu32(index, _mm512_set1_epi64(i64::from(rows.last())));
+            let middle = _mm512_sllv_epi64(_mm512_or_si512(leading, _mm512_set1_epi64(1)), free);
+            (core::mem::transmute::<__m512i, [u64; 8]>(index), Self(_mm512_castsi512_pd(middle)))
         }
     }
 
@@ -555,7 +576,7 @@ impl Lanes for Avx512F64 {
     #[inline(always)]
     fn rows<const C: usize>(rows: &Rows<'_, f64, C>, z: Self) -> ([Self; C], Self) {
         const { assert!(C.is_multiple_of(4)) };
-        let index = Self::indices(rows, z);
+        let (index, middle) = Self::locate(rows, z);
         let mut coefficients = [z; C];
         for first in (0..C).step_by(4) {
             // SAFETY: every index is below the number of rows, `first + 4` at most the length of one.
@@ -564,16 +585,12 @@ impl Lanes for Avx512F64 {
             let columns = unsafe { Self::columns(quads) };
             coefficients[first..first + 4].copy_from_slice(&columns);
         }
-        (coefficients, Self::row_middles(rows, z))
+        (coefficients, middle)
     }
 
     #[inline(always)]
     fn row_middles<const C: usize>(rows: &Rows<'_, Self::Real, C>, z: Self) -> Self {
-        // SAFETY: the processor has the set (module documentation).
-        unsafe {
-            let same = _mm512_and_si512(_mm512_castpd_si512(z.0), _mm512_set1_epi64(rows.mask() as i64));
-            Self(_mm512_castsi512_pd(_mm512_or_si512(same, _mm512_set1_epi64(rows.half() as i64))))
-        }
+        Self::locate(rows, z).1
     }
 }
 
@@ -586,16 +603,26 @@ impl Avx512F32 {
         }
     }
 
-    /// Row number of each lane, at most the last: safe for any `z`.
+    /// Row number of each lane, at most the last: safe for any `z`; and the middle of its cell.
     #[inline(always)]
-    fn indices<const C: usize>(rows: &Rows<'_, f32, C>, z: Self) -> [u32; 16] {
-        let last = rows.last();
-        // SAFETY: the processor has the set (module documentation); same size.
+    fn locate<const C: usize>(rows: &Rows<'_, f32, C>, z: Self) -> ([u32; 16], Self) {
+        // SAFETY: the processor has the set (module documentation); eight words each are there; same size.
         unsafe {
-            let shift = _mm_cvtsi32_si128(rows.low_bits() as i32);
-            let cell = _mm512_srl_epi32(_mm512_castps_si512(z.0), shift);
-            let index = _mm512_sub_epi32(cell, _mm512_set1_epi32(rows.base() as i32));
-            core::mem::transmute(_mm512_min_epu32(index, _mm512_set1_epi32(last as i32)))
+            let bits = _mm512_castps_si512(z.0);
+            let segment = _mm512_srl_epi32(bits, _mm_cvtsi32_si128(rows.segment_bits() as i32));
+            let free = _mm512_permutexvar_epi32(
+                segment,
+                _mm512_broadcast_i64x4(_mm256_loadu_si256(rows.free().as_ptr().cast())),
+            );
+            let offset = _mm512_permutexvar_epi32(
+                segment,
+                _mm512_broadcast_i64x4(_mm256_loadu_si256(rows.offsets().as_ptr().cast())),
+            );
+            let leading = _mm512_srlv_epi32(bits, free);
+            let index = _mm512_add_epi32(_mm512_srli_epi32::<1>(leading), offset);
+            let index = _mm512_min_epu32(index, _mm512_set1_epi32(rows.last() as i32));
+            let middle = _mm512_sllv_epi32(_mm512_or_si512(leading, _mm512_set1_epi32(1)), free);
+            (core::mem::transmute::<__m512i, [u32; 16]>(index), Self(_mm512_castsi512_ps(middle)))
         }
     }
 
@@ -689,7 +716,7 @@ impl Lanes for Avx512F32 {
     #[inline(always)]
     fn rows<const C: usize>(rows: &Rows<'_, f32, C>, z: Self) -> ([Self; C], Self) {
         const { assert!(C.is_multiple_of(4)) };
-        let index = Self::indices(rows, z);
+        let (index, middle) = Self::locate(rows, z);
         let mut coefficients = [z; C];
         for first in (0..C).step_by(4) {
             // SAFETY: every index is below the number of rows, `first + 4` at most the length of one.
@@ -698,16 +725,12 @@ impl Lanes for Avx512F32 {
             let columns = unsafe { Self::columns(quads) };
             coefficients[first..first + 4].copy_from_slice(&columns);
         }
-        (coefficients, Self::row_middles(rows, z))
+        (coefficients, middle)
     }
 
     #[inline(always)]
     fn row_middles<const C: usize>(rows: &Rows<'_, Self::Real, C>, z: Self) -> Self {
-        // SAFETY: the processor has the set (module documentation).
-        unsafe {
-            let same = _mm512_and_si512(_mm512_castps_si512(z.0), _mm512_set1_epi32(rows.mask() as i32));
-            Self(_mm512_castsi512_ps(_mm512_or_si512(same, _mm512_set1_epi32(rows.half() as i32))))
-        }
+        Self::locate(rows, z).1
     }
 }
 

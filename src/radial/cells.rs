@@ -1,12 +1,12 @@
 //! Where the cells of a compiled radial function lie.
 //!
-//! With y = scale d and z = 1 + y, the octaves `[2^o, 2^(o+1))` of z are cut into `2^split` equal cells each: where
-//! Gaussians grow wider with distance (as the data thin out) so do the cells; with `scale` below 1 / end all cells
-//! have one width. A last cell at infinity holds the constant that phi becomes.
+//! With y = scale d and z = 1 + y, the octaves `[2^o, 2^(o+1))` of z are cut into equal segments, and each segment into as
+//! many equal cells as phi demands there ([`Segments`]). Few octaves make segments of about one length; many make short
+//! ones where d is small. A last cell at infinity holds the constant that phi becomes.
 
 use super::collapse::{Basis, SQRT_LOG2_E};
-use super::demand::{Source, cells_per_octave};
-use crate::lanes::{Lanes, Real};
+use super::demand::{Demand, Source};
+use crate::lanes::{FINEST, Lanes, Real, SEGMENTS, Segments};
 
 /// The polynomials' degree: `Cubic` rows are 4 reals, `Septic` rows 8, a cache line in double precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub struct Cells {
     pub degree: Degree,
     /// y / d.
     pub scale: f64,
-    /// An octave has 2^split cells.
-    pub split: u32,
+    /// Where the cells lie on the axis of z.
+    pub segments: Segments,
     /// Cells with a polynomial; one more is constant.
     pub count: usize,
 }
@@ -73,10 +73,11 @@ pub struct Cell {
 const MOST_CELLS: usize = 1 << 16;
 /// The least regulariser beside which Gaussians may be cut off at 2^-900 = 1e-271 unnoticed.
 const LEAST_EPS: f64 = 1e-250;
-/// Scales that are tried: 2^(k/SUBDIVISION - 1) / end for k below [`SCALES`]; those up to 1 / end have a single octave,
-/// of which a part is used. So many, because where the octaves begin decides whether an octave can do with half as many cells.
-const SUBDIVISION: usize = 16;
-pub(super) const SCALES: usize = 113;
+/// Binary logarithms of the segments an octave that are tried, and scales for each: 2^(-k/SCALES) of the largest.
+const LOG2_PER_OCTAVE: [u32; 4] = [3, 2, 1, 0];
+const SCALES: usize = 4;
+/// Cells that the last segment has at least; all but one may be needed.
+const LAST_CELLS: usize = 8;
 
 impl Cells {
     /// For each degree the fewest cells that interpolate phi to `tolerance` (of its largest magnitude), by an estimate
@@ -93,38 +94,55 @@ impl Cells {
             return [None; Degree::ALL.len()];
         }
         let end = end(source, tolerance);
-        let scales: [f64; SCALES] = core::array::from_fn(|k| {
-            let scale = libm::exp2(k as f64 / SUBDIVISION as f64 - 1.0) / end;
-            match precision {
-                RadialPrecision::Double => scale,
-                RadialPrecision::Single => libm::exp2(libm::floor(libm::log2(scale))),
-            }
-        });
         Degree::ALL.map(|degree| {
             let demand = match degree {
                 _ if !degree.serves(tolerance) => return None,
-                Degree::Cubic => cells_per_octave::<V, 4>(source, end, &scales, tolerance),
-                Degree::Septic => cells_per_octave::<V, 8>(source, end, &scales, tolerance),
+                Degree::Cubic => Demand::new::<V, 4>(source, end, tolerance),
+                Degree::Septic => Demand::new::<V, 8>(source, end, tolerance),
             };
-            let cells = scales.iter().zip(&demand);
-            let graded = |(&scale, &demand)| Cells::graded(degree, [scale, demand, end], precision);
-            cells.filter_map(graded).min_by_key(|cells| cells.count)
+            let mut fewest: Option<Cells> = None;
+            for log2_per_octave in LOG2_PER_OCTAVE {
+                for scale in scales(log2_per_octave, end, precision) {
+                    let cells = Cells::graded(degree, log2_per_octave, scale, end, &demand);
+                    fewest = match (fewest, cells) {
+                        (Some(fewest), Some(cells)) if cells.count < fewest.count => Some(cells),
+                        (fewest, cells) => fewest.or(cells),
+                    };
+                }
+            }
+            fewest
         })
     }
 
-    /// Cells of which an octave has as many as `demand` and the next power of two, or where the scale is free no more
-    /// than `demand`: with a smaller scale they are wider, and none lies in a higher octave. `None` for too many.
-    fn graded(degree: Degree, [scale, demand, end]: [f64; 3], precision: RadialPrecision) -> Option<Cells> {
-        let demand = if demand < 1.0 { 1.0 } else { demand };
-        let split = (demand.to_bits() >> 52).wrapping_sub(1022) as u32; // 2^split > demand
-        let scale = match precision {
-            RadialPrecision::Double => scale * demand / libm::exp2(f64::from(split)),
-            RadialPrecision::Single => scale,
-        };
-        let cells = Cells { degree, scale, split, count: 0 };
-        (split <= 20)
-            .then(|| Cells { count: cells.position(scale * end) + 1, ..cells })
-            .filter(|cells| cells.count < MOST_CELLS)
+    /// The fewest cells that are as narrow as `demand` wants in segments of this kind; `None` for too many.
+    fn graded(degree: Degree, log2_per_octave: u32, scale: f64, end: f64, demand: &Demand) -> Option<Cells> {
+        let empty = Segments::new(log2_per_octave, [0; SEGMENTS]);
+        let mut most = [0.0_f64; SEGMENTS];
+        let mut from = 0;
+        demand.for_each(|until, cells| {
+            let last = empty.segment(1.0 + scale * until);
+            for most in most.iter_mut().take(last + 1).skip(from) {
+                *most = if *most < cells { cells } else { *most };
+            }
+            from = last;
+        });
+        let mut splits = [0; SEGMENTS];
+        for ((split, most), number) in splits.iter_mut().zip(most).zip(0..) {
+            // Cells of an octave as long as this segment's, of which the next power of two is wanted.
+            let octave = most * libm::exp2(f64::from(number >> log2_per_octave)) / scale;
+            let enough = (octave.to_bits() >> 52).saturating_sub(1022) as u32;
+            *split = enough;
+        }
+        // The constant cell is one of the last segment's.
+        let [.., last] = &mut splits;
+        let least = log2_per_octave + LAST_CELLS.ilog2();
+        *last = if *last < least { least } else { *last };
+        if splits.iter().any(|&split| split > FINEST) {
+            return None;
+        }
+        let segments = Segments::new(log2_per_octave, splits);
+        let count = segments.position(1.0 + scale * end) + 1;
+        (count < MOST_CELLS).then_some(Cells { degree, scale, segments, count })
     }
 
     /// Rows of a table: the cells and the constant.
@@ -132,17 +150,10 @@ impl Cells {
         self.count + 1
     }
 
-    /// Number of the cell in which y lies.
-    fn position(&self, y: f64) -> usize {
-        let low_bits = f64::MANTISSA_BITS - self.split;
-        (((1.0 + y).to_bits() >> low_bits) - (1.0_f64.to_bits() >> low_bits)) as usize
-    }
-
     /// Cell number `index`.
     pub fn cell(&self, index: usize) -> Cell {
-        let low_bits = f64::MANTISSA_BITS - self.split;
-        let at = |index: usize| f64::from_bits(((1.0_f64.to_bits() >> low_bits) + index as u64) << low_bits);
-        Cell { start: at(index) - 1.0, width: at(index + 1) - at(index) }
+        let [start, width] = self.segments.cell(index);
+        Cell { start: start - 1.0, width }
     }
 
     /// y in the middle of the constant cell: where larger ones are cut off.
@@ -152,10 +163,22 @@ impl Cells {
     }
 }
 
-/// The largest power of two below `z`.
-#[inline(always)]
-pub(super) fn octave(z: f64) -> f64 {
-    f64::from_bits(z.to_bits() & (0x7ff << 52))
+/// Scales with which the cells up to `end` leave the last segment's last cell free, for the constant cell.
+fn scales(log2_per_octave: u32, end: f64, precision: RadialPrecision) -> impl Iterator<Item = f64> {
+    let octaves = SEGMENTS >> log2_per_octave;
+    let (whole, segment) =
+        (libm::exp2(octaves as f64), libm::exp2(octaves as f64 - 1.0 - f64::from(log2_per_octave)));
+    let last = whole - segment / LAST_CELLS as f64;
+    // Not quite: a rounding must not lead into the last cell.
+    let largest = (last - 1.0) * (1.0 - 1e-6) / end;
+    let count = match precision {
+        RadialPrecision::Double => SCALES,
+        RadialPrecision::Single => 1,
+    };
+    (0..count).map(move |k| match precision {
+        RadialPrecision::Double => largest * libm::exp2(-(k as f64) / SCALES as f64),
+        RadialPrecision::Single => libm::exp2(libm::floor(libm::log2(largest))),
+    })
 }
 
 /// The distance beyond which all Gaussians together are below `tolerance`.

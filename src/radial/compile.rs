@@ -12,15 +12,21 @@ use crate::lanes::{Lanes, Real, at, check, copy, exp2_neg, exp2_neg_each, part_m
 /// Cells that are compiled together, whatever the vector width: which Gaussians count is decided a block.
 pub const BLOCK: usize = 8;
 /// What is kept of each F_l to check a block: F and F' at the left ends, their errors, F in the middles, and its errors at
-/// the right ends but for the last.
-const CHECKS: usize = 6;
+/// the right ends but for the last, and in the middles. The terms of the error, multiples of Chebyshev polynomials, have
+/// one sign at one of these: at an end, or where they alternate in the middle.
+const CHECKS: usize = 7;
+/// How much larger than at these points errors may be between them, where a Gaussian spans few cells.
+const BETWEEN: f64 = 2.0;
 /// Vectors of nodes in a block of 8 coefficients a cell, one lane.
 const MOST_VECTORS: usize = BLOCK * 8;
 
 /// How well the polynomials meet F over the stages that are checked: absolute, and what to compare it with.
+///
+/// Bounds with a margin of two for phi, from the ends and middles of all cells; what is found at the left ends for its slope,
+/// whose errors are largest at the ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
-    /// Largest difference in phi.
+    /// Bound on the difference in phi.
     pub phi_error: f64,
     /// Largest difference in d phi'.
     pub slope_error: f64,
@@ -216,7 +222,8 @@ fn cut(kernel: &Kernel<'_, f64>, [from, to]: [f64; 2]) -> f64 {
     libm::sqrt(64.0 + exponent)
 }
 
-/// Writes F_l and F_l' at the cells' left ends to `scratch` (`[L][CHECKS][BLOCK]`, the first two).
+/// Writes F_l and F_l' at the cells' left ends to `scratch` (`[L][CHECKS][BLOCK]`, the first two), and F_l in their middles
+/// (the last).
 #[inline(always)]
 fn boundary<V: Lanes<Real = f64>>(
     kernel: &Kernel<'_, f64>,
@@ -224,14 +231,17 @@ fn boundary<V: Lanes<Real = f64>>(
     scratch: &mut [f64],
 ) -> Result<(), Missing> {
     let factor = V::constant(-2.0 * LN_2);
-    let range = [block.start[0], block.start[BLOCK - 1]];
-    for part in 0..BLOCK / V::WIDTH {
+    let range = [block.start[0], block.start[BLOCK - 1] + block.width[BLOCK - 1]];
+    let parts = BLOCK / V::WIDTH;
+    for part in 0..parts {
         let d: V = Geometry::lanes(&block.start, part);
-        let (mut norm, mut norm_slope) = (V::zero(), V::zero());
+        let middle = d + V::constant(0.5) * Geometry::lanes(&block.width, part);
+        let (mut norm, mut norm_slope, mut norm_middle) = (V::zero(), V::zero(), V::zero());
         for sums in scratch.chunks_exact_mut(CHECKS * BLOCK) {
             let sums = vectors_mut::<V>(sums)?;
             sums[part] = V::zero();
-            sums[BLOCK / V::WIDTH + part] = V::zero();
+            sums[parts + part] = V::zero();
+            sums[6 * parts + part] = V::zero();
         }
         for (m, (&mean, &scale)) in kernel.mean.iter().zip(kernel.scale).enumerate() {
             if !block.counts(range, mean, scale) {
@@ -240,25 +250,34 @@ fn boundary<V: Lanes<Real = f64>>(
             let z = (d - V::splat(mean)) * V::splat(scale);
             let g = exp2_neg(z * z);
             let slope = factor * (V::splat(scale) * z * g);
+            let z = (middle - V::splat(mean)) * V::splat(scale);
+            let in_middle = exp2_neg(z * z);
             norm += g;
             norm_slope += slope;
+            norm_middle += in_middle;
             for (sums, weights) in scratch.chunks_exact_mut(CHECKS * BLOCK).zip(kernel.weights_by_time()) {
                 let weight = V::splat(at(weights, m)?);
                 let sums = vectors_mut::<V>(sums)?;
                 sums[part] += weight * g;
-                sums[BLOCK / V::WIDTH + part] += weight * slope;
+                sums[parts + part] += weight * slope;
+                sums[6 * parts + part] += weight * in_middle;
             }
         }
         let normalized = kernel.basis == Basis::Normalized;
-        let inverse =
-            if normalized { V::constant(1.0) / (V::splat(kernel.eps) + norm) } else { V::constant(1.0) };
+        let [inverse, inverse_middle] = [norm, norm_middle].map(
+            #[inline(always)]
+            |norm| {
+                if normalized { V::constant(1.0) / (V::splat(kernel.eps) + norm) } else { V::constant(1.0) }
+            },
+        );
         let norm_slope = if normalized { norm_slope } else { V::zero() };
         for (sums, &level) in scratch.chunks_exact_mut(CHECKS * BLOCK).zip(kernel.level) {
             let sums = vectors_mut::<V>(sums)?;
             let quotient = sums[part] * inverse;
-            let slope = &mut sums[BLOCK / V::WIDTH + part];
+            let slope = &mut sums[parts + part];
             *slope = (*slope - quotient * norm_slope) * inverse;
             sums[part] = V::splat(level) + quotient;
+            sums[6 * parts + part] = V::splat(level) + sums[6 * parts + part] * inverse_middle;
         }
     }
     Ok(())
@@ -404,6 +423,7 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
             found[3 * parts + part] = slope - found[parts + part];
             found[4 * parts + part] = a[0];
             found[5 * parts + part] = right;
+            found[6 * parts + part] = a[0] - found[6 * parts + part];
             for lane in 0..V::WIDTH {
                 let target = &mut row[(part * V::WIDTH + lane) * C..][..C];
                 for (target, a) in target.iter_mut().zip(&a) {
@@ -412,11 +432,18 @@ fn interpolate<V: Lanes<Real = f64>, const C: usize>(
             }
         }
         let (left, right) = split(checks, 5 * BLOCK)?;
+        let (right, _) = split(right, BLOCK)?;
         let (last, others) = right.split_last_mut().ok_or(Missing)?;
         others.iter_mut().zip(left.iter().skip(1)).for_each(|(right, next)| *right -= next);
         *last = 0.0;
     }
     Ok(())
+}
+
+/// The larger of two numbers lane by lane; the first where one is NaN.
+#[inline(always)]
+fn larger<V: Lanes>(a: V, b: V) -> V {
+    a.select_less(b, b, a)
 }
 
 /// The largest errors and magnitudes so far, lane by lane.
@@ -456,12 +483,13 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
                         *sum += V::splat(value) * checks[k * parts + part];
                     }
                 }
-                let (left, middle) = (sums[0].magnitude(), sums[4].magnitude());
-                let phi = left.select_less(middle, middle, left);
-                for (largest, found) in self.largest.iter_mut().zip([sums[2], sums[3] * d, phi, sums[1] * d])
-                {
+                let phi = larger(sums[0].magnitude(), sums[4].magnitude());
+                let ends = larger(sums[2].magnitude(), sums[5].magnitude());
+                let error = larger(ends, sums[6].magnitude());
+                let found = [error, sums[3] * d, phi, sums[1] * d];
+                for (largest, found) in self.largest.iter_mut().zip(found) {
                     let found = found.magnitude();
-                    *largest = largest.select_less(found, found, *largest);
+                    *largest = larger(*largest, found);
                     self.finite += found * V::zero();
                 }
             }
@@ -471,7 +499,8 @@ impl<V: Lanes<Real = f64>> Extremes<V> {
 
     fn finish(self) -> Accuracy {
         let most = |v: V| v.as_slice().iter().fold(0.0, |a: f64, &b| if a < b { b } else { a });
-        let [mut phi_error, slope_error, largest_phi, largest_slope] = self.largest.map(most);
+        let [found, slope_error, largest_phi, largest_slope] = self.largest.map(most);
+        let mut phi_error = BETWEEN * found;
         if self.finite.as_slice().iter().any(|f| f.is_nan()) {
             phi_error = f64::INFINITY;
         }

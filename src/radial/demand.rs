@@ -11,9 +11,8 @@
 //! and for the normalised basis, where K_m = g_m / T with T = eps + sum g, from those of 1 / T:
 //! r_n = -r_0 sum_(k>0) T_k r_(n-k).
 
-use super::cells::{SCALES, octave};
 use super::collapse::{Basis, gaussian};
-use crate::lanes::{Lanes, exp2_neg};
+use crate::lanes::{Lanes, Real, exp2_neg};
 
 /// A model's parameters, wherever they are kept.
 pub trait Source {
@@ -45,43 +44,75 @@ const ORDERS: usize = 9;
 /// tolerance; in double precision log-determinants want slopes that are better than the tolerance makes them.
 const SAFETY: f64 = 8.0;
 
-/// Cells an octave, for each of the scales, with which interpolation at `N` points errs by `tolerance` of the largest
-/// |phi|.
-pub fn cells_per_octave<V: Lanes<Real = f64>, const N: usize>(
-    source: &impl Source,
+/// Parts of `[0, end]` for each of which the narrowest cells are found: equal parts of the octaves of 1 + 255 d / end, for
+/// phi is often steepest at short distances.
+const BINS: usize = 256;
+/// Bits of the mantissa that number a bin within its octave.
+const BIN_BITS: u32 = 5;
+
+/// How many cells a unit of length takes.
+pub struct Demand {
     end: f64,
-    scales: &[f64; SCALES],
-    tolerance: f64,
-) -> [f64; SCALES] {
-    let mut worst = Worst::<N> { largest: 0.0, roots: [[0.0; SCALES]; 2] };
-    let offset = V::vectorize(
-        #[inline(always)]
-        || collapse::<V, _>(source, |l| source.level(l)),
-    );
-    // Points wait until there are enough of them.
-    const MOST: usize = 64;
-    let (mut pending, mut count) = ([[0.0; 2]; MOST], 0_usize);
-    let many = VECTORS * V::WIDTH;
-    for_each_point(source, end, |d, until| {
-        if let Some(slot) = pending.get_mut(count) {
-            *slot = [d, until];
-            count += 1;
+    bins: [f64; BINS],
+}
+
+impl Demand {
+    /// Where interpolation at `N` points may err by `tolerance` of the largest |phi| between 0 and `end`.
+    pub fn new<V: Lanes<Real = f64>, const N: usize>(
+        source: &impl Source,
+        end: f64,
+        tolerance: f64,
+    ) -> Demand {
+        let mut worst = Worst::<N> { largest: 0.0, end, roots: [[0.0; BINS]; 2] };
+        let offset = V::vectorize(
+            #[inline(always)]
+            || collapse::<V, _>(source, |l| source.level(l)),
+        );
+        // Points wait until there are enough of them.
+        const MOST: usize = 64;
+        let (mut pending, mut count) = ([[0.0; 3]; MOST], 0_usize);
+        let many = VECTORS * V::WIDTH;
+        for_each_point(source, end, |point| {
+            if let Some(slot) = pending.get_mut(count) {
+                *slot = point;
+                count += 1;
+            }
+            if count == many {
+                worst.look_at::<V>(source, &offset, &pending[..many]);
+                count = 0;
+            }
+        });
+        worst.look_at::<V>(source, &offset, pending.get(..count).unwrap_or_default());
+        Demand { end, bins: worst.cells(tolerance) }
+    }
+
+    /// Calls `visit(until, cells a unit of length)` for one bin after the other, each up to where it ends.
+    pub fn for_each(&self, mut visit: impl FnMut(f64, f64)) {
+        for (&cells, next) in self.bins.iter().zip(1..) {
+            visit(bin_start(next, self.end), cells);
         }
-        if count == many {
-            worst.look_at::<V>(source, &offset, &pending[..many], scales);
-            count = 0;
-        }
-    });
-    worst.look_at::<V>(source, &offset, pending.get(..count).unwrap_or_default(), scales);
-    worst.cells_per_octave(tolerance, scales)
+    }
+}
+
+/// Number of the bin in which d lies.
+fn bin(d: f64, end: f64) -> usize {
+    let bits = (1.0 + 255.0 * d / end).to_bits().saturating_sub(1.0_f64.to_bits());
+    (bits >> (f64::MANTISSA_BITS - BIN_BITS)) as usize
+}
+
+/// Where bin number `bin` begins.
+fn bin_start(bin: u64, end: f64) -> f64 {
+    let z = f64::from_bits(1.0_f64.to_bits() + (bin << (f64::MANTISSA_BITS - BIN_BITS)));
+    (z - 1.0) * end / 255.0
 }
 
 /// What the points so far demand, of interpolation at `N` points.
 struct Worst<const N: usize> {
     /// |phi|.
     largest: f64,
-    /// |c_N|^(1/N) and |c_(N-1)|^(1/(N-1)), each times the octave of z in which they are.
-    roots: [[f64; SCALES]; 2],
+    end: f64,
+    /// |c_N|^(1/N) and |c_(N-1)|^(1/(N-1)).
+    roots: [[f64; BINS]; 2],
 }
 
 impl<const N: usize> Worst<N> {
@@ -89,42 +120,34 @@ impl<const N: usize> Worst<N> {
         &mut self,
         source: &impl Source,
         offset: &[f64; TIMES],
-        points: &[[f64; 2]],
-        scales: &[f64; SCALES],
+        points: &[[f64; 3]],
     ) {
         let Some(&last) = points.last() else { return };
         let d: [V; VECTORS] =
-            core::array::from_fn(|v| V::from_fn(|i| points.get(v * V::WIDTH + i).unwrap_or(&last)[0]));
+            core::array::from_fn(|v| V::from_fn(|i| points.get(v * V::WIDTH + i).unwrap_or(&last)[1]));
         let largest = V::vectorize(
             #[inline(always)]
             || largest_coefficients::<V, N>(source, offset, &d),
         );
-        for (index, &[_, until]) in points.iter().enumerate() {
+        for (index, &[from, _, until]) in points.iter().enumerate() {
             let [phi, before, top] =
                 largest.map(|largest| largest[index / V::WIDTH % VECTORS].lane(index % V::WIDTH));
             self.largest = if self.largest < phi { phi } else { self.largest };
-            let roots = [libm::pow(top, 1.0 / N as f64), libm::pow(before, 1.0 / (N - 1) as f64)];
-            V::vectorize(
-                #[inline(always)]
-                || self.add(roots, until, scales),
-            );
-        }
-    }
-
-    #[inline(always)]
-    fn add(&mut self, roots: [f64; 2], until: f64, scales: &[f64; SCALES]) {
-        for (most, root) in self.roots.iter_mut().zip(roots) {
-            for (most, &scale) in most.iter_mut().zip(scales) {
-                let demand = root * octave(1.0 + scale * until);
-                *most = if *most < demand { demand } else { *most };
+            let found = [libm::pow(top, 1.0 / N as f64), libm::pow(before, 1.0 / (N - 1) as f64)];
+            let bins = bin(from, self.end)..bin(until, self.end) + 1;
+            for (roots, found) in self.roots.iter_mut().zip(found) {
+                for most in roots.iter_mut().take(bins.end).skip(bins.start) {
+                    *most = if *most < found { found } else { *most };
+                }
             }
         }
     }
 
-    /// Where c_N passes through zero, c_(N-1) is at its largest, and tells how near the poles of phi are.
-    fn cells_per_octave(&self, tolerance: f64, scales: &[f64; SCALES]) -> [f64; SCALES] {
+    /// Cells a unit of length. Where c_N passes through zero, c_(N-1) is at its largest, and tells how near the poles of
+    /// phi are.
+    fn cells(&self, tolerance: f64) -> [f64; BINS] {
         if self.largest == 0.0 {
-            return [0.0; SCALES];
+            return [0.0; BINS];
         }
         let n = N as f64;
         // The error's next term, relative to the first, is about a quarter of the width over the distance of the poles.
@@ -133,10 +156,10 @@ impl<const N: usize> Worst<N> {
         let top = factor * libm::pow(self.largest, -1.0 / n);
         let before = factor * libm::pow(self.largest, -1.0 / (n - 1.0));
         let [tops, befores] = &self.roots;
-        let mut cells = [0.0; SCALES];
-        for (((cells, &scale), &root), &root_before) in cells.iter_mut().zip(scales).zip(tops).zip(befores) {
+        let mut cells = [0.0; BINS];
+        for ((cells, &root), &root_before) in cells.iter_mut().zip(tops).zip(befores) {
             let (by_top, by_before) = (root * top, root_before * before);
-            *cells = if by_top < by_before { by_before } else { by_top } / scale;
+            *cells = if by_top < by_before { by_before } else { by_top };
         }
         cells
     }
@@ -257,13 +280,13 @@ fn product<V: Lanes>(a: &[V; ORDERS], b: &[V; ORDERS], order: usize) -> V {
 /// Gaussians count within this many bandwidths.
 const REACH: f64 = 5.0;
 
-/// Calls `visit(d, until)` at points that stand for what follows up to `until`, and cover `[0, end]`: steps of half the narrowest bandwidth within reach, but no more
-/// than 4096 of them; the middles of Gaussians that such steps might leap over; and for the normalised basis where one
-/// Gaussian takes over from the next or from the regulariser.
-fn for_each_point(source: &impl Source, end: f64, mut visit: impl FnMut(f64, f64)) {
+/// Calls `visit([from, d, until])` at points d that stand for what lies around them, and cover `[0, end]`: steps of half
+/// the narrowest bandwidth within reach, but no more than 4096 of them; the middles of Gaussians that such steps might leap
+/// over; and for the normalised basis where one Gaussian takes over from the next or from the regulariser.
+fn for_each_point(source: &impl Source, end: f64, mut visit: impl FnMut([f64; 3])) {
     let gaussians = || (0..source.n_radial()).map(|m| source.radial(m));
     let least = end / 4096.0;
-    let mut d = 0.0;
+    let (mut from, mut d) = (0.0, 0.0);
     while d < end {
         let mut step = 0.25 * end;
         for [mean, gamma] in gaussians() {
@@ -275,12 +298,13 @@ fn for_each_point(source: &impl Source, end: f64, mut visit: impl FnMut(f64, f64
             }
         }
         let next = d + if step < least { least } else { step };
-        visit(d, next);
-        d = next;
+        visit([from, d, next]);
+        (from, d) = (d, next);
     }
     let mut visit = |d: f64, gamma: f64| {
         if d > 0.0 && d < end {
-            visit(d, d + 0.5 * gamma);
+            let from = d - 0.5 * gamma;
+            visit([if from < 0.0 { 0.0 } else { from }, d, d + 0.5 * gamma]);
         }
     };
     for [mean, gamma] in gaussians().filter(|[_, gamma]| 0.5 * gamma < least) {

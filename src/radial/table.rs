@@ -19,8 +19,7 @@ pub struct Table<'a, R, const C: usize> {
 impl<'a, R: Real, const C: usize> Table<'a, R, C> {
     /// `rows` has [`Cells::rows`] elements; `None` where it has not, or the cells are finer than `R`.
     pub fn new(cells: &Cells, rows: &'a [[R; C]]) -> Option<Self> {
-        let low_bits = R::MANTISSA_BITS.checked_sub(cells.split)?;
-        let rows = Rows::new(rows.get(..cells.rows())?, R::constant(1.0), low_bits)?;
+        let rows = Rows::new(rows.get(..cells.rows())?, &cells.segments)?;
         let stride = padded_rows(cells);
         Some(Table { rows, stride, scale: R::from_f64(cells.scale), end: R::from_f64(cells.end()) })
     }
