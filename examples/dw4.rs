@@ -27,7 +27,7 @@ const JOB: Job = Job {
     },
     train: 20_000,
     test: 10_000,
-    iterations: 8_000,
+    iterations: 10_000,
     samples: 100_000,
     energies: -27.0..-9.0,
     // The identity flow's 19 lies far above.

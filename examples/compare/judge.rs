@@ -1,6 +1,7 @@
 //! What samples are worth, and what they cost.
 
 use cpu_time::ProcessTime;
+use eqflow::flow::Precision;
 use eqflow::sampling::{ChainSamples, Error, Estimate, chain_mean, effective_sample_size};
 
 /// What a method did.
@@ -24,25 +25,18 @@ impl Outcome {
     }
 
     /// Of Markov chains.
-    pub fn of_chains(
+    pub fn of_chains<R: Precision>(
         (method, flow): (String, bool),
-        run: &ChainSamples<f64>,
+        run: &ChainSamples<R>,
         chains: usize,
         (cpu, energies): (f64, f64),
     ) -> Result<Self, Error> {
         let each = run.samples.len() / run.energies.len();
-        let size = |x: &[f64]| x.iter().map(|x| x * x).sum();
+        let size = |x: &[R]| x.iter().map(|x| x.to_f64().powi(2)).sum();
         let sizes: Vec<f64> = run.samples.chunks_exact(each).map(size).collect();
-        let effective =
-            effective_sample_size(&run.energies, chains)?.min(effective_sample_size(&sizes, chains)?);
-        Ok(Outcome {
-            method,
-            flow,
-            effective,
-            cpu,
-            energies,
-            mean_energy: chain_mean(&run.energies, chains)?,
-        })
+        let u: Vec<f64> = run.energies.iter().map(|u| u.to_f64()).collect();
+        let effective = effective_sample_size(&u, chains)?.min(effective_sample_size(&sizes, chains)?);
+        Ok(Outcome { method, flow, effective, cpu, energies, mean_energy: chain_mean(&u, chains)? })
     }
 }
 

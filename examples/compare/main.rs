@@ -11,7 +11,7 @@ mod judge;
 mod methods;
 
 use clap::{Parser, ValueEnum};
-use eqflow::flow::{Block, Config, Plan};
+use eqflow::flow::{Block, Config, Plan, Precision};
 use eqflow::io::{Csv, ModelFile};
 use eqflow::plot::{BLUE, ORANGE, Plot, Series};
 use eqflow::systems::{DW4, LJ13, System};
@@ -68,9 +68,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     for (choice, system) in [(Choice::Dw4, DW4), (Choice::Lj13, LJ13)] {
         if options.system == choice || options.system == Choice::All {
-            let plan = flow(&system, &options.models)?;
+            let flow = flow::<f64>(&system, &options.models)?;
+            let single = self::flow::<f32>(&system, &options.models)?;
             let budget = Budget::new(options.quick, options.seed);
-            let outcomes = pool.install(|| methods::all(&system, &plan, &budget))?;
+            let outcomes = pool.install(|| methods::all(&system, &flow, &single, &budget))?;
             report(&system, &outcomes, &options.out)?;
         }
     }
@@ -78,7 +79,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// The trained flow of a main job.
-fn flow(system: &System, models: &Path) -> Result<Plan<f64, Vec<Block>>, Box<dyn Error>> {
+fn flow<R: Precision>(system: &System, models: &Path) -> Result<Plan<R, Vec<Block>>, Box<dyn Error>> {
     let path = models.join(&*system.key).join(format!("{}.eqf", system.key));
     let file = ModelFile::open(&path)
         .map_err(|error| format!("{error}; `cargo run --release --example {}` makes it", system.key))?;

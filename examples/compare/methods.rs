@@ -1,7 +1,7 @@
 //! The samplers, each tuned and run.
 
 use crate::judge::{Outcome, timed};
-use eqflow::flow::{Block, Plan};
+use eqflow::flow::{Block, Plan, Precision};
 use eqflow::sampling::{
     AnnealConfig, Annealing, ChainConfig, Error, ImportanceWeights, Initial, Kernel, Ladder, Moves, Pilot,
     Reference, Replica, ReplicaExchange, Sampler, Schedule, average_step_size, draw_samples, energies,
@@ -9,7 +9,8 @@ use eqflow::sampling::{
 };
 use eqflow::systems::System;
 
-type Flow = Plan<f64, Vec<Block>>;
+/// The flow in precision `R`.
+type Flow<R> = Plan<R, Vec<Block>>;
 type Result<T> = std::result::Result<T, Error>;
 
 /// Chains of every method, all of them in one block.
@@ -77,17 +78,11 @@ impl Settings {
     }
 }
 
-/// All methods, those without a flow first.
-pub fn all(system: &System, flow: &Flow, budget: &Budget) -> Result<Vec<Outcome>> {
+/// All methods, those without a flow first. What is fastest of either kind runs in both precisions.
+pub fn all(system: &System, flow: &Flow<f64>, single: &Flow<f32>, budget: &Budget) -> Result<Vec<Outcome>> {
     let settings = Settings::of(system);
-    let walks = settings.walks.iter().map(|&step| Ok((step, metropolis(system, &settings, step, budget)?)));
-    let walks = walks.collect::<Result<Vec<_>>>()?;
-    let by_rate = |a: &(f64, Outcome), b: &(f64, Outcome)| a.1.a_second().total_cmp(&b.1.a_second());
-    let (step, walk) = walks.into_iter().max_by(by_rate).expect("a step size");
-    let hmc = settings.lengths.iter().map(|&leapfrogs| {
-        let kernel = Kernel::Hmc { step_size: settings.first_step, leapfrogs };
-        tuned(system, "HMC", kernel, 0.65, settings.trajectories, budget)
-    });
+    let (step, double_walk) = walk::<f64>(system, &settings, budget)?;
+    let (_, single_walk) = walk::<f32>(system, &settings, budget)?;
     let latent = [(1, 0.4), (1, 0.65), (4, 0.4), (4, 0.65)].into_iter().map(|(leapfrogs, acceptance)| {
         let kernel = Kernel::LatentHmc { plan: flow, step_size: 0.2, leapfrogs };
         tuned(system, "latent HMC", kernel, acceptance, 4, budget)
@@ -96,12 +91,16 @@ pub fn all(system: &System, flow: &Flow, budget: &Budget) -> Result<Vec<Outcome>
         |&tau: &f64| Replica { tau, kernel: Kernel::MetropolisCube { step_size: step * tau.sqrt() } };
     let replicas: Vec<Replica<'_, f64>> = settings.taus.iter().map(replica).collect();
     Ok(vec![
-        walk,
-        best(hmc)?,
+        double_walk,
+        single_walk,
+        hmc::<f64>(system, &settings, budget)?,
+        hmc::<f32>(system, &settings, budget)?,
         exchange(system, "replica exchange", &replicas, None, &settings, budget)?,
         importance(system, flow, budget)?,
+        importance(system, single, budget)?,
         annealed(system, flow, &settings, budget)?,
         chains(system, "independence MH", Kernel::Independence { plan: flow }, 2, budget)?,
+        chains(system, "independence MH", Kernel::Independence { plan: single }, 2, budget)?,
         best(latent)?,
         exchange(
             system,
@@ -121,8 +120,34 @@ fn best(outcomes: impl Iterator<Item = Result<Outcome>>) -> Result<Outcome> {
     Ok(outcomes.into_iter().max_by(|a, b| a.a_second().total_cmp(&b.a_second())).expect("a kernel"))
 }
 
+/// What a method in precision `R` is called.
+fn in_precision<R>(method: &str) -> String {
+    format!("{method}, {}", std::any::type_name::<R>())
+}
+
+/// The best random walk and its step size.
+fn walk<R: Precision>(system: &System, settings: &Settings, budget: &Budget) -> Result<(f64, Outcome)> {
+    let run = |&step: &f64| Ok((step, metropolis::<R>(system, settings, step, budget)?));
+    let walks = settings.walks.iter().map(run).collect::<Result<Vec<_>>>()?;
+    let by_rate = |a: &(f64, Outcome), b: &(f64, Outcome)| a.1.a_second().total_cmp(&b.1.a_second());
+    Ok(walks.into_iter().max_by(by_rate).expect("a step size"))
+}
+
+/// Hamiltonian Monte Carlo with the best length of trajectories.
+fn hmc<R: Precision>(system: &System, settings: &Settings, budget: &Budget) -> Result<Outcome> {
+    best(settings.lengths.iter().map(|&leapfrogs| {
+        let kernel: Kernel<'_, R> = Kernel::Hmc { step_size: settings.first_step, leapfrogs };
+        tuned(system, "HMC", kernel, 0.65, settings.trajectories, budget)
+    }))
+}
+
 /// Random-walk Metropolis by uniform moves with chains in lanes.
-fn metropolis(system: &System, settings: &Settings, step_size: f64, budget: &Budget) -> Result<Outcome> {
+fn metropolis<R: Precision>(
+    system: &System,
+    settings: &Settings,
+    step_size: f64,
+    budget: &Budget,
+) -> Result<Outcome> {
     let config = |burn_in, samples_per_chain, seed| ChainConfig {
         chains: CHAINS,
         burn_in,
@@ -134,13 +159,14 @@ fn metropolis(system: &System, settings: &Settings, step_size: f64, budget: &Bud
     // What the start costs is found by a run without samples to speak of.
     let run = |samples| {
         let config = config(system.burn_in(), samples, budget.seed);
-        timed(|| sample_chains_by(Moves::Cube, &system.energy, system.shape, &config, start(system), &|_| ()))
+        let start = start::<R>(system);
+        timed(|| sample_chains_by(Moves::Cube, &system.energy, system.shape, &config, start, &|_| ()))
     };
     let samples = budget.of(10 * SAMPLES);
     let ((_, before), (drawn, cpu)) = (run(1), run(1 + samples));
     let steps = (CHAINS * samples * settings.walk) as f64;
     Outcome::of_chains(
-        (format!("Metropolis, step {step_size}"), false),
+        (in_precision::<R>(&format!("Metropolis, step {step_size}")), false),
         &drawn?,
         CHAINS,
         (cpu - before, steps),
@@ -148,10 +174,10 @@ fn metropolis(system: &System, settings: &Settings, step_size: f64, budget: &Bud
 }
 
 /// Chains under a kernel with trajectories, whose step size is tuned to an acceptance.
-fn tuned(
+fn tuned<R: Precision>(
     system: &System,
     name: &str,
-    kernel: Kernel<'_, f64>,
+    kernel: Kernel<'_, R>,
     acceptance: f64,
     thin: usize,
     budget: &Budget,
@@ -165,7 +191,7 @@ fn tuned(
 }
 
 /// Gradients, or energies, that a step evaluates.
-fn leapfrogs(kernel: &Kernel<'_, f64>) -> usize {
+fn leapfrogs<R>(kernel: &Kernel<'_, R>) -> usize {
     match *kernel {
         Kernel::Hmc { leapfrogs, .. } | Kernel::LatentHmc { leapfrogs, .. } => leapfrogs,
         _ => 1,
@@ -173,21 +199,22 @@ fn leapfrogs(kernel: &Kernel<'_, f64>) -> usize {
 }
 
 /// Runs `work` with chains that start in equilibrium: far from it, steps that are right there are all refused.
-fn in_equilibrium<T>(
+fn in_equilibrium<R: Precision, T>(
     system: &System,
     budget: &Budget,
-    work: impl FnOnce(Initial<'_, f64>) -> Result<T>,
+    work: impl FnOnce(Initial<'_, R>) -> Result<T>,
 ) -> Result<T> {
     let each = system.shape.coordinates();
     let drawn = system.equilibrium(CHAINS, budget.seed + 6)?.samples;
+    let drawn: Vec<R> = drawn.into_iter().map(R::from_f64).collect();
     work(Initial::With(&|chain, x| x.copy_from_slice(&drawn[chain * each..][..each])))
 }
 
 /// Chains under a kernel.
-fn chains(
+fn chains<R: Precision>(
     system: &System,
     name: &str,
-    kernel: Kernel<'_, f64>,
+    kernel: Kernel<'_, R>,
     thin: usize,
     budget: &Budget,
 ) -> Result<Outcome> {
@@ -198,7 +225,7 @@ fn chains(
     sampler.advance(BURN_IN, &|_| ())?;
     let (drawn, cpu) = timed(|| sampler.sample(samples, thin, &|_| ()));
     let energies = (CHAINS * samples * thin * leapfrogs(&kernel)) as f64;
-    Outcome::of_chains((name.to_owned(), kernel.plan().is_some()), &drawn?, CHAINS, (cpu, energies))
+    Outcome::of_chains((in_precision::<R>(name), kernel.plan().is_some()), &drawn?, CHAINS, (cpu, energies))
 }
 
 /// Ladders of replicas, the flow above the last.
@@ -206,7 +233,7 @@ fn exchange(
     system: &System,
     name: &str,
     replicas: &[Replica<'_, f64>],
-    flow: Option<&Flow>,
+    flow: Option<&Flow<f64>>,
     settings: &Settings,
     budget: &Budget,
 ) -> Result<Outcome> {
@@ -222,19 +249,20 @@ fn exchange(
     Outcome::of_chains((name.to_owned(), flow.is_some()), &drawn?.first, LADDERS, (cpu, energies))
 }
 
-/// Samples of the flow with importance weights.
-fn importance(system: &System, flow: &Flow, budget: &Budget) -> Result<Outcome> {
+/// Samples of the flow with importance weights; their energies in double precision.
+fn importance<R: Precision>(system: &System, flow: &Flow<R>, budget: &Budget) -> Result<Outcome> {
     let n = budget.of(400_000);
+    let double = |values: Vec<R>| -> Vec<f64> { values.into_iter().map(R::to_f64).collect() };
     let (drawn, cpu) = timed(|| -> Result<_> {
         let drawn = draw_samples(flow, budget.seed + 4, n, &|_| ()).map_err(Error::Core)?;
-        let u = energies(&system.energy, system.shape, &drawn.samples)?;
-        Ok((u, drawn.log_probs))
+        let u = energies(&system.energy, system.shape, &double(drawn.samples))?;
+        Ok((u, double(drawn.log_probs)))
     });
     let (u, log_probs) = drawn?;
     let weights = ImportanceWeights::from_densities(&u, &log_probs)?;
     let bootstrap = weights.bootstrap(200, budget.seed + 5)?;
     Ok(Outcome {
-        method: "importance sampling".into(),
+        method: in_precision::<R>("importance sampling"),
         flow: true,
         effective: weights.effective_sample_size(),
         cpu,
@@ -244,7 +272,7 @@ fn importance(system: &System, flow: &Flow, budget: &Budget) -> Result<Outcome> 
 }
 
 /// A population from the flow to the target: trajectories under the target, judged by the flow's density now and then.
-fn annealed(system: &System, flow: &Flow, settings: &Settings, budget: &Budget) -> Result<Outcome> {
+fn annealed(system: &System, flow: &Flow<f64>, settings: &Settings, budget: &Budget) -> Result<Outcome> {
     let (step_size, leapfrogs) = settings.annealing;
     let config = AnnealConfig {
         samples: budget.of(20_000),
@@ -282,6 +310,6 @@ fn annealed(system: &System, flow: &Flow, settings: &Settings, budget: &Budget) 
     })
 }
 
-fn start(system: &System) -> Initial<'static, f64> {
+fn start<R>(system: &System) -> Initial<'static, R> {
     Initial::Prior { scale: system.start_scale() }
 }

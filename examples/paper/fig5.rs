@@ -159,7 +159,7 @@ fn paragraph(system: &System, budget: &Budget, rows: &[(usize, Vec<Run>)], energ
     format!(
         "Test NLL of {} after {} minibatches, converged, mean of {} runs with its error over the runs: {}. One run's \
          own statistical error is {error:.3}. Floor {}, prior {:.3}. Mean energy of the training samples {energy:.3}, of \
-         the equilibrium {}.",
+         the equilibrium {:.3}.",
         system.name,
         budget.task.iterations,
         budget.runs,

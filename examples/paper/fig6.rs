@@ -106,7 +106,7 @@ fn experiment(
     files.extend(plot(system, &histograms, budget.range.clone()).write(&lab.out, name)?);
     let chains = chain_mean(&test.energies, system.chains_of(budget.test))?;
     let paragraph = format!(
-        "Mean energy of {}: {chains:.3} by Metropolis chains, {} known. Trained by maximum likelihood, {}; trained by \
+        "Mean energy of {}: {chains:.3} by Metropolis chains, {:.3} known. Trained by maximum likelihood, {}; trained by \
          its energy too, {}. Floor of the NLL {:.3}, prior {:.3}.",
         system.name,
         system.mean_energy,

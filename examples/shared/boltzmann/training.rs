@@ -55,6 +55,7 @@ pub fn train(
         show(&bar, progress);
         if interrupted.load(Ordering::SeqCst) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
+    let seconds = bar.elapsed().as_secs_f64();
     bar.finish_and_clear();
     if finished.is_break() {
         write_atomically(checkpoint, &trainer.checkpoint())?;
@@ -63,7 +64,8 @@ pub fn train(
     let (parameters, likelihood) = trainer.best()?;
     let refused = trainer.verdicts().iter().filter(|v| !v.certified).count();
     println!(
-        "Training: {} parameters, {} minibatches of {}, {} checks ({refused} refused), best held-out NLL {:.3}.",
+        "Training: {} parameters, {} minibatches of {}, {} checks ({refused} refused), {seconds:.0} s, best held-out NLL \
+         {:.3}.",
         trained_parameters(parameters),
         trainer.iteration(),
         trainer.config().batch_size,
