@@ -130,8 +130,7 @@ impl Cells {
         for ((split, most), number) in splits.iter_mut().zip(most).zip(0..) {
             // Cells of an octave as long as this segment's, of which the next power of two is wanted.
             let octave = most * libm::exp2(f64::from(number >> log2_per_octave)) / scale;
-            let enough = (octave.to_bits() >> 52).saturating_sub(1022) as u32;
-            *split = enough;
+            *split = (octave.to_bits() >> 52).saturating_sub(1022) as u32;
         }
         // The constant cell is one of the last segment's.
         let [.., last] = &mut splits;

@@ -123,7 +123,8 @@ fn run(job: &Job, options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let mut files = vec![model_path];
     files.extend(picture::energies(job, &options.out, &data, &reweighted)?);
     files.extend(picture::training_curve(job, &options.out, &trained)?);
-    println!("\nWritten in {:.0} s:", start.elapsed().as_secs_f64());
+    let seconds = start.elapsed().as_secs_f64();
+    println!("\nWritten in {seconds:.0} s, {:.0} of them training:", trained.seconds);
     for file in files {
         println!("  {}", file.display());
     }

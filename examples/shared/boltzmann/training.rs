@@ -18,6 +18,8 @@ const MOST_HELD_OUT: usize = 2_000;
 pub struct Trained {
     pub parameters: Parameters,
     pub verdicts: Vec<Verdict>,
+    /// What this run of training took.
+    pub seconds: f64,
 }
 
 /// Trains to the end, or returns `None` when interrupted; the checkpoint is then at `checkpoint`.
@@ -64,15 +66,14 @@ pub fn train(
     let (parameters, likelihood) = trainer.best()?;
     let refused = trainer.verdicts().iter().filter(|v| !v.certified).count();
     println!(
-        "Training: {} parameters, {} minibatches of {}, {} checks ({refused} refused), {seconds:.0} s, best held-out NLL \
-         {:.3}.",
+        "Training: {} parameters, {} minibatches of {}, {} checks ({refused} refused), best held-out NLL {:.3}.",
         trained_parameters(parameters),
         trainer.iteration(),
         trainer.config().batch_size,
         trainer.verdicts().len(),
         likelihood.nll
     );
-    Ok(Some(Trained { parameters: parameters.clone(), verdicts: trainer.verdicts().to_vec() }))
+    Ok(Some(Trained { parameters: parameters.clone(), verdicts: trainer.verdicts().to_vec(), seconds }))
 }
 
 /// Coordinates of the groups that the optimiser moves.
