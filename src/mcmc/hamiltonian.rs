@@ -158,10 +158,6 @@ impl<'w, R: Real> Trajectories<'w, R> {
         x: &[R],
         mut gradients: impl FnMut(&[R], &mut [R], &mut [R]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        // Without chains any number of steps is none.
-        if self.start.is_empty() {
-            return Ok(());
-        }
         let whole = leapfrog.step_size;
         let half = R::from_f64(0.5) * whole;
         self.kick(half);
