@@ -333,8 +333,8 @@ pub unsafe extern "C" fn eqf_workspace_extent_f32(
 }
 
 /// Reports how well the compiled radial functions of a plan meet phi and d phi', as checked when the plan was made:
-/// at the ends and in the middles of the cells, where the interpolation error is largest, and at about 2 L of the stage times,
-/// before rounding to the plan's precision.
+/// at the ends and in the middles of the cells, where the interpolation error is largest, and at about 2 L of the stage
+/// times, before rounding to the plan's precision.
 ///
 /// NULL: diag.
 /// Errors: EQF_ERROR_NULL, EQF_ERROR_ALIGNMENT, EQF_ERROR_ARGUMENT where `plan` is no plan of this precision,

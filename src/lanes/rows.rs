@@ -61,25 +61,25 @@ impl Segments {
 
     /// Number of the cell in which z lies.
     pub fn position(&self, z: f64) -> usize {
-        self.places::<f64>().map_or(0, |places| places.locate(z).0 as usize)
+        self.places::<f64>().locate(z).0 as usize
     }
 
-    /// `None` where cells are too narrow for `R`.
-    fn places<R: Real>(&self) -> Option<Places> {
+    fn places<R: Real>(&self) -> Places {
+        const { assert!(FINEST < R::MANTISSA_BITS, "some bits vary within a cell") };
         let segment_bits = R::MANTISSA_BITS - self.log2_per_octave;
         let one = R::constant(1.0).bits();
         let first_segment = (one >> segment_bits) as usize;
         let (mut free, mut offsets) = ([0; SEGMENTS], [0; SEGMENTS]);
         let mut first_row = 0_u32;
         for (number, split) in self.splits.into_iter().enumerate() {
-            let varying = R::MANTISSA_BITS.checked_sub(split).filter(|&bits| bits > 0)?;
+            let varying = R::MANTISSA_BITS - split;
             let start = one + ((number as u64) << segment_bits);
             let place = (first_segment + number) % SEGMENTS;
             free[place] = varying - 1;
             offsets[place] = first_row.wrapping_sub((start >> varying) as u32);
             first_row += 1 << (split - self.log2_per_octave);
         }
-        Some(Places { segment_bits, free, offsets })
+        Places { segment_bits, free, offsets }
     }
 }
 
@@ -104,10 +104,9 @@ pub struct Rows<'a, R, const C: usize> {
 }
 
 impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
-    /// The table of `rows`, one a cell; `None` without rows, or where cells are too narrow for `R`.
+    /// The table of `rows`, one a cell; `None` without rows.
     pub fn new(rows: &'a [[R; C]], segments: &Segments) -> Option<Self> {
-        let last_row = rows.last()?;
-        segments.places::<R>().map(|places| Rows { rows, last_row, places })
+        Some(Rows { rows, last_row: rows.last()?, places: segments.places::<R>() })
     }
 
     /// Number of the cell in which `z` lies, the last one where `z` lies outside the table or is NaN; and the middle of
@@ -158,7 +157,7 @@ impl<'a, R: Real, const C: usize> Rows<'a, R, C> {
 /// Row by row, without the help of an instruction set: `([coefficient of each power], middle of the cell)`.
 #[inline(always)]
 pub(super) fn gather_rows<V: Lanes, const C: usize>(rows: &Rows<'_, V::Real, C>, z: V) -> ([V; C], V) {
-    // Places are computed again for the middles: keeping them costs more than a third of the speed with SSE2.
+    // Places are computed again for the middles: keeping them was slower with SSE2.
     let found: [&[V::Real; C]; MOST_LANES] =
         core::array::from_fn(|lane| if lane < V::WIDTH { rows.row(z.lane(lane)) } else { rows.last_row });
     let coefficients = core::array::from_fn(|power| V::from_fn(|lane| found[lane][power]));
@@ -231,9 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn cells_too_narrow_for_single_precision_have_no_table() {
-        let rows = [[0.0_f32; 4]; 2];
-        assert!(Rows::new(&rows, &Segments::new(0, [FINEST; SEGMENTS])).is_some());
-        assert!(Rows::new(&rows[..0], &Segments::new(0, [0; SEGMENTS])).is_none());
+    fn cells_are_no_narrower_than_the_finest_and_no_longer_than_a_segment() {
+        for (split, width) in [(99, 2.0_f64.powi(-(FINEST as i32))), (0, 0.25)] {
+            assert_eq!(Segments::new(2, [split; SEGMENTS]).cell(3)[1], width);
+        }
+        assert!(Rows::<f64, 4>::new(&[], &segments(0)).is_none());
     }
 }

@@ -17,7 +17,7 @@ pub struct Table<'a, R, const C: usize> {
 }
 
 impl<'a, R: Real, const C: usize> Table<'a, R, C> {
-    /// `rows` has [`Cells::rows`] elements; `None` where it has not, or the cells are finer than `R`.
+    /// `rows` has [`Cells::rows`] elements; `None` where it has not.
     pub fn new(cells: &Cells, rows: &'a [[R; C]]) -> Option<Self> {
         let rows = Rows::new(rows.get(..cells.rows())?, &cells.segments)?;
         let stride = padded_rows(cells);

@@ -389,6 +389,10 @@ macro_rules! argument {
     ($c:ident, $i:ident, $single:ident, threads) => {
         $c.size(4)
     };
+    // All that are asked for are made: a large number would not end.
+    ($c:ident, $i:ident, $single:ident, leapfrogs) => {
+        $c.byte() % 5
+    };
     ($c:ident, $i:ident, $single:ident, len) => {
         $c.length()
     };
@@ -487,7 +491,7 @@ fn call(c: &mut Caller<'_>) -> i32 {
         eqf_metropolis_particle, eqf_metropolis_particle_f32: potential array word word word n particles dimension real
             array array array large len diag;
         eqf_hmc_extent, eqf_hmc_extent_f32: n particles dimension array;
-        eqf_hmc, eqf_hmc_f32: potential array word word word n particles dimension real threads array array array array
+        eqf_hmc, eqf_hmc_f32: potential array word word word n particles dimension real leapfrogs array array array array
             large len diag;
         eqf_pull_gradient, eqf_pull_gradient_f32: plan n array array array array large len diag;
         eqf_latent_metropolis_extent, eqf_latent_metropolis_extent_f32: plan n array;
@@ -495,7 +499,7 @@ fn call(c: &mut Caller<'_>) -> i32 {
         eqf_latent_start, eqf_latent_start_f32: plan potential array n array array array array array large len diag;
         eqf_latent_metropolis, eqf_latent_metropolis_f32: plan potential array word word word n real array array array array
             array large len diag;
-        eqf_latent_hmc, eqf_latent_hmc_f32: plan potential array word word word n real threads array array array array array
+        eqf_latent_hmc, eqf_latent_hmc_f32: plan potential array word word word n real leapfrogs array array array array array
             array large len diag;
         eqf_exchange, eqf_exchange_f32: word word word n particles dimension array array array array array array array diag;
         eqf_remove_com, eqf_remove_com_f32: n particles dimension array array;
