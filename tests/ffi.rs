@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::c::{compile, compile_with, library, library_with_threads, root, run, scratch, succeed};
+use common::c::{build, compile, compile_with, library, library_with_threads, root, run, scratch, succeed};
 use common::{Golden, assert_close, numbers};
 use eqflow::error::Error;
 use eqflow::field::Shape;
@@ -610,24 +610,46 @@ fn the_certificate_in_c_is_that_of_rust() {
     assert_eq!(printed(&output, "folded"), [want.folded as f64]);
 }
 
-#[test]
-fn the_program_in_the_readme_runs_and_prints_the_rust_numbers() {
+/// Compiles the README's program with this library and runs it with a model where it looks for one; what it prints.
+fn run_program_of_the_readme(library: &Path, name: &str, golden: &Golden) -> (PathBuf, f64) {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let program = readme.split("```c\n").nth(1).unwrap().split("```").next().unwrap();
-    let source = scratch("readme.c");
+    let source = scratch(&format!("{name}.c"));
     std::fs::write(&source, program).unwrap();
-    let program = compile(source.to_str().unwrap(), "readme", &["-std=c11"]);
-    let golden = Golden::load("dw4_normalized");
-    std::fs::create_dir_all(scratch("out/dw4")).unwrap();
-    std::fs::write(scratch("out/dw4/dw4.eqf"), model_file(&golden.model())).unwrap();
-    let output = succeed(run(program).current_dir(scratch(""))).stdout;
+    let options = ["-std=c11", "-s", "-Wl,--gc-sections"];
+    let program = compile_with(library, source.to_str().unwrap(), name, &options);
+    let folder = scratch(&format!("{name}-out"));
+    std::fs::create_dir_all(folder.join("out/dw4")).unwrap();
+    std::fs::write(folder.join("out/dw4/dw4.eqf"), model_file(&golden.model())).unwrap();
+    let output = succeed(run(&program).current_dir(folder)).stdout;
+    (program, printed(&String::from_utf8(output).unwrap(), "log p =")[0])
+}
 
+#[test]
+fn the_program_in_the_readme_runs_and_prints_the_rust_numbers() {
+    let golden = Golden::load("dw4_normalized");
+    let (_, got) = run_program_of_the_readme(library(), "readme", &golden);
     let plan: Plan<f64, Vec<Block>> = Plan::allocate(&golden.model(), &Config::default()).unwrap();
     let (mut x, mut log_prob) = ([0.0; 8], [0.0]);
     let mut work = plan.allocate_workspace(1).unwrap();
     plan.sample(1, 0, &mut x, Some(&mut log_prob), &mut work).unwrap();
-    let got = printed(&String::from_utf8(output).unwrap(), "log p =");
-    assert_eq!(got[0].to_bits(), log_prob[0].to_bits());
+    assert_eq!(got.to_bits(), log_prob[0].to_bits());
+}
+
+/// The README's program only samples. With one instruction set it takes less than 300 KiB, and prints the same.
+#[test]
+fn one_instruction_set_makes_a_small_program_with_the_same_bits() {
+    let library = build("baseline", "capi,panic-handler", &["--cfg", "eqf_baseline"]);
+    let golden = Golden::load("dw4_normalized");
+    let (program, got) = run_program_of_the_readme(&library, "readme-small", &golden);
+    let (_, want) = run_program_of_the_readme(self::library(), "readme-large", &golden);
+    assert_eq!(got.to_bits(), want.to_bits());
+    let size = std::fs::metadata(program).unwrap().len();
+    println!("{size} bytes");
+    // A sanitizer needs more.
+    if std::env::var_os("EQFLOW_C_FLAGS").is_none() {
+        assert!(size < 300 * 1024, "{size} bytes");
+    }
 }
 
 #[test]

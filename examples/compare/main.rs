@@ -21,8 +21,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// RK4 steps of the flow: enough that the discretisation's bias drowns in the statistical errors.
-const STEPS: usize = 32;
+/// RK4 steps of the flow. For DW-4, with the log-weights of 100000 samples by 96 steps, the mean energy is off by 0.0051 by
+/// 20 steps, 0.0027 by 24 and 0.0008 by 32: as the fourth power, so by 0.0015 by 28, a third of the full budget's
+/// statistical error.
+const STEPS: usize = 28;
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Choice {

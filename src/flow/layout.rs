@@ -195,7 +195,7 @@ struct Candidates<'a> {
 impl Candidates<'_> {
     /// Not generic, so that it is compiled in this crate.
     fn on(self, isa: Isa) -> [Option<Cells>; Degree::ALL.len()] {
-        isa.run(self)
+        isa.run_on_vectors(self)
     }
 }
 

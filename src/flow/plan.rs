@@ -418,7 +418,7 @@ pub(crate) struct Compiled<'a> {
 impl Compile<'_> {
     /// Not generic, so that it is compiled in this crate.
     fn on(self, isa: Isa) -> Result<Accuracy, Missing> {
-        isa.run(self)
+        isa.run_on_vectors(self)
     }
 }
 

@@ -66,7 +66,7 @@ impl Precision for f64 {
     }
 
     fn combine(isa: Isa, tables: Combine<'_, f64>) -> Result<(), Missing> {
-        isa.run(tables)
+        isa.run_on_vectors(tables)
     }
 
     fn write_phi(phi: Phi<'_, f64>) -> Result<(), Missing> {
@@ -104,7 +104,7 @@ impl Precision for f32 {
     }
 
     fn combine(isa: Isa, tables: Combine<'_, f32>) -> Result<(), Missing> {
-        isa.run(tables)
+        isa.run_on_vectors(tables)
     }
 
     fn write_phi(phi: Phi<'_, f32>) -> Result<(), Missing> {

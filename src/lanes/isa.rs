@@ -53,16 +53,31 @@ impl Isa {
     /// Runs `job` on vectors of this instruction set, or on the best available where there is none such.
     #[inline(always)]
     pub fn run<R: Real, J: Vectorized<R>>(self, job: J) -> J::Output {
-        let isa = if self.is_available() { self } else { Isa::best() };
-        match isa {
+        match self.or_best() {
+            Isa::Scalar => job.run::<R>(),
+            isa => isa.run_on_vectors(job),
+        }
+    }
+
+    /// As [`Isa::run`], but for [`Isa::Scalar`] on the target's own vectors where it has any: for what is done once a
+    /// plan, whose code is large.
+    #[inline(always)]
+    pub fn run_on_vectors<R: Real, J: Vectorized<R>>(self, job: J) -> J::Output {
+        match self.or_best() {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => job.run::<R::Avx512>(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => job.run::<R::Avx2>(),
             #[cfg(any(target_feature = "sse2", target_feature = "neon", target_feature = "simd128"))]
-            Isa::Baseline => job.run::<R::Lanes>(),
+            _ => job.run::<R::Lanes>(),
+            #[cfg(not(any(target_feature = "sse2", target_feature = "neon", target_feature = "simd128")))]
             _ => job.run::<R>(),
         }
+    }
+
+    #[inline(always)]
+    fn or_best(self) -> Isa {
+        if self.is_available() { self } else { Isa::best() }
     }
 
     /// As [`Isa::run`], on vectors as wide as [`Real::Lanes`] whatever the instruction set: for sums over samples,

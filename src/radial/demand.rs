@@ -7,7 +7,7 @@
 //! ```text
 //! g_(n+1) = -2 / ((n + 1) gamma) (u g_n + g_(n-1) / gamma)
 //! ```
-//!//!
+//!
 //! and for the normalised basis, where K_m = g_m / T with T = eps + sum g, from those of 1 / T:
 //! r_n = -r_0 sum_(k>0) T_k r_(n-k).
 
