@@ -47,8 +47,11 @@ pub fn cases() -> Vec<Box<dyn Case>> {
     let mut cases: Vec<Box<dyn Case>> = Vec::new();
     for system in [DW4, LJ13] {
         for basis in [Basis::Gaussian, Basis::Normalized] {
-            cases.push(plan_build::<f64>(system, basis, "f64"));
-            cases.push(plan_build::<f32>(system, basis, "f32"));
+            // A plan for the scalar set is built on the baseline's vectors.
+            for isa in Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar && isa.is_available()) {
+                cases.push(plan_build::<f64>(system, basis, isa, "f64"));
+                cases.push(plan_build::<f32>(system, basis, isa, "f32"));
+            }
         }
         for (path, radial) in [("exact", RadialPath::Exact), ("auto", RadialPath::Auto { samples: 0 })] {
             cases.push(training_step::<f64>(system, radial, 0.0, format!("f64-{path}")));
@@ -74,12 +77,12 @@ pub fn cases() -> Vec<Box<dyn Case>> {
 }
 
 /// Into memory that is there already: compiling at 1e-12 or, in single precision, 1e-7.
-fn plan_build<R: Precision>(system: System, basis: Basis, precision: &str) -> Box<dyn Case> {
+fn plan_build<R: Precision>(system: System, basis: Basis, isa: Isa, precision: &str) -> Box<dyn Case> {
     let which = if basis == Basis::Gaussian { "gaussian" } else { "normalized" };
     let run = move |timer: Timer<'_>| {
         let parameters = Parameters::new();
         let model = parameters.model(basis, system.1);
-        let config = Config::rk4(STEPS).with_radial(RadialPath::Compiled);
+        let config = Config::rk4(STEPS).with_radial(RadialPath::Compiled).with_isa(isa);
         let mut memory =
             vec![Block::default(); Plan::<R, ()>::extent(&model, &config).expect("a valid model")];
         timer(&mut || {
@@ -87,7 +90,7 @@ fn plan_build<R: Precision>(system: System, basis: Basis, precision: &str) -> Bo
         });
     };
     Box::new(Other {
-        name: format!("plan-{}-{which}-{precision}", system.0),
+        name: format!("plan-{}-{which}-{precision}-{}", system.0, isa.as_str()),
         system,
         batch: 0,
         run: Box::new(run),
