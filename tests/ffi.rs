@@ -610,7 +610,8 @@ fn the_certificate_in_c_is_that_of_rust() {
     assert_eq!(printed(&output, "folded"), [want.folded as f64]);
 }
 
-/// Compiles the README's program with this library and runs it with a model where it looks for one; what it prints.
+/// Compiles the README's program with this library and runs it with a model where it looks for one; the program and the
+/// log-density that it prints.
 fn run_program_of_the_readme(library: &Path, name: &str, golden: &Golden) -> (PathBuf, f64) {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let program = readme.split("```c\n").nth(1).unwrap().split("```").next().unwrap();
@@ -639,10 +640,10 @@ fn the_program_in_the_readme_runs_and_prints_the_rust_numbers() {
 /// The README's program only samples. With one instruction set it takes less than 300 KiB, and prints the same.
 #[test]
 fn one_instruction_set_makes_a_small_program_with_the_same_bits() {
-    let library = build("baseline", "capi,panic-handler", &["--cfg", "eqf_baseline"]);
+    let baseline = build("baseline", "capi,panic-handler", &["--cfg", "eqf_baseline"]);
     let golden = Golden::load("dw4_normalized");
-    let (program, got) = run_program_of_the_readme(&library, "readme-small", &golden);
-    let (_, want) = run_program_of_the_readme(self::library(), "readme-large", &golden);
+    let (program, got) = run_program_of_the_readme(&baseline, "readme-small", &golden);
+    let (_, want) = run_program_of_the_readme(library(), "readme-large", &golden);
     assert_eq!(got.to_bits(), want.to_bits());
     let size = std::fs::metadata(program).unwrap().len();
     println!("{size} bytes");
