@@ -114,8 +114,8 @@ fn steps_return_when_the_field_allows() {
 }
 
 /// By how much the training grid flatters the training data after training, in nats.
-fn flattery(step_control: Option<StepControl>) -> f64 {
-    let config = TrainConfig { learning_rate: 0.1, steps: 2, ..config(200, step_control) };
+fn flattery(step_control: Option<StepControl>, seed: u64) -> f64 {
+    let config = TrainConfig { learning_rate: 0.1, steps: 2, seed, ..config(200, step_control) };
     let mut trainer = trainer(config, identity());
     let mut steps = 0;
     let _ = trainer.run(|progress| {
@@ -128,9 +128,14 @@ fn flattery(step_control: Option<StepControl>) -> f64 {
 
 #[test]
 fn the_control_keeps_the_objective_near_the_converged_likelihood() {
-    let (without, with) = (flattery(None), flattery(Some(CONTROL)));
-    assert!(without > 0.5, "this recipe must cheat for the test to mean anything: {without}");
-    assert!(with.abs() < 0.02, "{with}");
+    // Without control these trainings are chaotic: the last digit of a gradient decides how a single one ends.
+    let mut without = [1, 2, 3, 4, 5].map(|seed| flattery(None, seed));
+    without.sort_by(f64::total_cmp);
+    assert!(without[2] > 0.5, "this recipe must cheat for the test to mean anything: {without:?}");
+    for seed in 1..=5 {
+        let with = flattery(Some(CONTROL), seed);
+        assert!(with.abs() < 0.02, "seed {seed}: {with}");
+    }
 }
 
 #[test]

@@ -260,6 +260,7 @@ fn family(base: &Parameters) -> Vec<Parameters> {
             p.with_bandwidths("gammas", |m| [1.0, 0.03, 4.0, 0.3, 0.003][m % 5]),
             p.one_radial(),
             p.one_time(),
+            p.repeated_times(5),
             p.identity(),
             p,
         ]);
@@ -334,6 +335,17 @@ fn single_precision_tables_are_as_near_as_single_precision_sums() {
     }
 }
 
+/// The estimate of what phi demands keeps some functions of time, and computes the others anew.
+#[test]
+fn functions_of_time_that_are_not_kept_demand_the_same_cells() {
+    for parameters in [Parameters::golden("dw4_gaussian"), Parameters::trained()] {
+        let cells = |p: &Parameters| compiled::<f64>(p, 1e-12).unwrap().cells();
+        let repeated = parameters.repeated_times(5);
+        assert!(repeated.mu_time.len() > 32, "more than are kept");
+        assert_eq!(cells(&repeated), cells(&parameters), "{}", parameters.name);
+    }
+}
+
 #[test]
 fn tables_follow_a_regrid() {
     let parameters = Parameters::golden("dw4_normalized");
@@ -373,6 +385,7 @@ fn the_instruction_set_decides_no_bit_of_a_table() {
     }
     check::<f64>(&Parameters::trained(), 1e-12);
     check::<f32>(&Parameters::trained(), 1e-7);
+    check::<f64>(&Parameters::trained().repeated_times(5), 1e-12);
 }
 
 #[test]

@@ -55,7 +55,8 @@ impl<R: Precision, S: Deref<Target = [Block]>> Plan<R, S> {
     /// Prepares `model` in `storage`, copying what it needs.
     ///
     /// Cost: (2 steps + 1) L M multiplications; where radial functions are compiled, C (M + L M / 2) Gaussians and
-    /// multiplications a cell for `C` coefficients, and (2 steps + 1) L C multiplications a cell: about a millisecond.
+    /// multiplications a cell for `C` coefficients, less those of the Gaussians out of reach, and (2 steps + 1) L C
+    /// multiplications a cell: about a millisecond or less.
     ///
     /// # Errors
     /// Those of [`Plan::extent`]; [`Status::Workspace`] where `storage` is too short (the value is what it takes);

@@ -34,7 +34,7 @@ pub use real::Real;
 pub use rows::{FINEST, Rows, SEGMENTS, Segments};
 #[cfg(feature = "std")]
 pub(crate) use slices::COMPLETE;
-pub(crate) use slices::{at, at_mut, check, copy, part, part_mut, split, split_each};
+pub(crate) use slices::{at, at_mut, check, copy, part, part_mut, split, split_each, vectors, vectors_mut};
 
 use core::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 

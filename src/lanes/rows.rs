@@ -54,9 +54,9 @@ impl Segments {
         [at(before), at(before + 1) - at(before)]
     }
 
-    /// Number of the segment in which z lies; [`SEGMENTS`] or more where it lies in none.
-    pub fn segment(&self, z: f64) -> usize {
-        (z.to_bits().wrapping_sub(1.0_f64.to_bits()) >> (f64::MANTISSA_BITS - self.log2_per_octave)) as usize
+    /// Where segment number `number` starts; [`SEGMENTS`] is where the last one ends.
+    pub fn start(&self, number: usize) -> f64 {
+        f64::from_bits(1.0_f64.to_bits() + ((number as u64) << (f64::MANTISSA_BITS - self.log2_per_octave)))
     }
 
     /// Number of the cell in which z lies.
@@ -205,7 +205,7 @@ mod tests {
         let table = vec![[R::from_f64(0.0); 4]; 1 << 13];
         let rows = Rows::new(&table, &segments).unwrap();
         let (mut z, mut index) = (1.0, 0);
-        while segments.segment(z) < SEGMENTS {
+        while z < segments.start(SEGMENTS) {
             let (points, middle) = points::<R>(&segments, index);
             assert_eq!(points[0].to_f64(), z, "cell {index} begins where the one before ends");
             for point in points {

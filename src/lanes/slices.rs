@@ -1,6 +1,7 @@
 //! Parts of slices that are there by construction, or else [`Missing`] where indexing would panic: nothing may stop the
 //! program of a C caller, and no number may be made of less than all of its terms.
 
+use super::Lanes;
 use crate::error::Missing;
 
 /// What the layers with `std`, which may panic, expect instead of [`Missing`].
@@ -56,6 +57,18 @@ pub fn copy<T: Copy>(from: &[T], to: &mut [T]) -> Result<(), Missing> {
     check(from.len() == to.len())?;
     to.copy_from_slice(from);
     Ok(())
+}
+
+/// Reals as vectors, for which memory in [`super::Block`]s is aligned.
+#[inline(always)]
+pub fn vectors<V: Lanes>(values: &[V::Real]) -> Result<&[V], Missing> {
+    bytemuck::try_cast_slice(values).map_err(|_| Missing)
+}
+
+/// As [`vectors`], to change them.
+#[inline(always)]
+pub fn vectors_mut<V: Lanes>(values: &mut [V::Real]) -> Result<&mut [V], Missing> {
+    bytemuck::try_cast_slice_mut(values).map_err(|_| Missing)
 }
 
 /// That lengths fit together, for the loops behind it: they need not check any index, and none ends too early.

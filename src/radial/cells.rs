@@ -5,7 +5,7 @@
 //! ones where d is small. A last cell at infinity holds the constant that phi becomes.
 
 use super::collapse::{Basis, SQRT_LOG2_E};
-use super::demand::{Demand, Source};
+use super::demand::{Collapsed, Demand, Source};
 use crate::lanes::{FINEST, Lanes, Real, SEGMENTS, Segments};
 
 /// The polynomials' degree: `Cubic` rows are 4 reals, `Septic` rows 8, a cache line in double precision.
@@ -58,6 +58,8 @@ pub struct Cells {
     pub segments: Segments,
     /// Cells with a polynomial; one more is constant.
     pub count: usize,
+    /// What polynomials may differ from phi by, of its largest magnitude.
+    pub tolerance: f64,
 }
 
 /// One cell, in units of y = scale d.
@@ -78,6 +80,8 @@ const LOG2_PER_OCTAVE: [u32; 4] = [3, 2, 1, 0];
 const SCALES: usize = 4;
 /// Cells that the last segment has at least; all but one may be needed.
 const LAST_CELLS: usize = 8;
+/// Gaussians that are left out are this part of the tolerance: log-determinants want slopes that are better than it.
+const NEGLIGIBLE: f64 = 1.0 / 65536.0;
 
 impl Cells {
     /// For each degree the fewest cells that interpolate phi to `tolerance` (of its largest magnitude), by an estimate
@@ -94,11 +98,12 @@ impl Cells {
             return [None; Degree::ALL.len()];
         }
         let end = end(source, tolerance);
+        let model = Collapsed::new::<V>(source, tolerance);
         Degree::ALL.map(|degree| {
             let demand = match degree {
                 _ if !degree.serves(tolerance) => return None,
-                Degree::Cubic => Demand::new::<V, 4>(source, end, tolerance),
-                Degree::Septic => Demand::new::<V, 8>(source, end, tolerance),
+                Degree::Cubic => Demand::new::<V, 4>(&model, end),
+                Degree::Septic => Demand::new::<V, 8>(&model, end),
             };
             let mut fewest: Option<Cells> = None;
             for log2_per_octave in LOG2_PER_OCTAVE {
@@ -117,19 +122,12 @@ impl Cells {
     /// The fewest cells that are as narrow as `demand` wants in segments of this kind; `None` for too many.
     fn graded(degree: Degree, log2_per_octave: u32, scale: f64, end: f64, demand: &Demand) -> Option<Cells> {
         let empty = Segments::new(log2_per_octave, [0; SEGMENTS]);
-        let mut most = [0.0_f64; SEGMENTS];
-        let mut from = 0;
-        demand.for_each(|until, cells| {
-            let last = empty.segment(1.0 + scale * until);
-            for most in most.iter_mut().take(last + 1).skip(from) {
-                *most = if *most < cells { cells } else { *most };
-            }
-            from = last;
-        });
         let mut splits = [0; SEGMENTS];
-        for ((split, most), number) in splits.iter_mut().zip(most).zip(0..) {
+        for (number, split) in splits.iter_mut().enumerate() {
+            let [from, until] = [number, number + 1].map(|number| (empty.start(number) - 1.0) / scale);
+            let most = demand.most(from, until);
             // Cells of an octave as long as this segment's, of which the next power of two is wanted.
-            let octave = most * libm::exp2(f64::from(number >> log2_per_octave)) / scale;
+            let octave = most * libm::exp2((number >> log2_per_octave) as f64) / scale;
             *split = (octave.to_bits() >> 52).saturating_sub(1022) as u32;
         }
         // The constant cell is one of the last segment's.
@@ -141,12 +139,17 @@ impl Cells {
         }
         let segments = Segments::new(log2_per_octave, splits);
         let count = segments.position(1.0 + scale * end) + 1;
-        (count < MOST_CELLS).then_some(Cells { degree, scale, segments, count })
+        (count < MOST_CELLS).then_some(Cells { degree, scale, segments, count, tolerance: demand.tolerance })
     }
 
     /// Rows of a table: the cells and the constant.
     pub const fn rows(&self) -> usize {
         self.count + 1
+    }
+
+    /// Gaussians below 2^-bits of the norm are left out of the polynomials.
+    pub fn bits(&self) -> f64 {
+        -libm::log2(NEGLIGIBLE * self.tolerance)
     }
 
     /// Cell number `index`.

@@ -5,10 +5,12 @@
 //! to the tables' accuracy. Sums run over nodes in the order of the lanes: [`crate::lanes::Isa::run_at_fixed_width`].
 
 use super::cells::Cells;
+use super::chebyshev::Chebyshev;
 use super::collapse::{Basis, Kernel};
-use super::compile::{BLOCK, Chebyshev, Geometry, padded_rows};
+use super::compile::padded_rows;
 use super::exact::LN_2;
-use crate::lanes::{Lanes, Real, exp2_neg};
+use super::geometry::{BLOCK, Geometry, gaussians_at};
+use crate::lanes::{Lanes, Real};
 use core::ops::Range;
 
 /// Cotangents of a kernel's parameters, added up.
@@ -132,6 +134,8 @@ pub fn compile_transpose<V: Lanes<Real = f64>, const C: usize>(
     gradient: &mut KernelGradient<'_, V>,
     scratch: &mut [V],
 ) {
+    let bits = cells.bits();
+    let (gaussians, sums_bar) = scratch.split_at_mut(C * kernel.mean.len());
     let chebyshev = Chebyshev::<C>::new();
     let n_time = kernel.level.len();
     let strides = [rows.len(), rows_bar.len()].map(|length| length / n_time);
@@ -143,11 +147,12 @@ pub fn compile_transpose<V: Lanes<Real = f64>, const C: usize>(
                 || {
                     let inverse_width = Geometry::lanes(&block.inverse_width, part);
                     let at = first + part * V::WIDTH;
-                    let mut work = Part::<V, C>::new(kernel, &block, part, &chebyshev);
+                    let which = || block.gaussians(kernel, block.nodes(), bits);
+                    let mut work = Part::<V, C>::new(kernel, &block, part, &chebyshev, which(), gaussians);
                     let rows = rows.chunks_exact(strides[0]).map(|row| &row[at * C..]);
                     let bars = rows_bar.chunks_exact(strides[1]).map(|row| &row[(at - band.start) * C..]);
-                    work.pull_to_nodes(kernel, inverse_width, &chebyshev, rows.zip(bars), scratch);
-                    work.pull_to_parameters(kernel, &block, gradient, scratch);
+                    work.pull_to_nodes(kernel, inverse_width, &chebyshev, rows.zip(bars), sums_bar);
+                    work.pull_to_parameters(kernel, which(), gaussians, gradient, sums_bar);
                 },
             );
         }
@@ -162,29 +167,34 @@ struct Part<V, const C: usize> {
 }
 
 impl<V: Lanes<Real = f64>, const C: usize> Part<V, C> {
-    /// Nodes and norms.
+    /// Nodes and norms; leaves the values of these Gaussians at the nodes in `gaussians` (`[M][C]`).
     #[inline(always)]
-    fn new(kernel: &Kernel<'_, f64>, block: &Geometry, part: usize, chebyshev: &Chebyshev<C>) -> Self {
+    fn new(
+        kernel: &Kernel<'_, f64>,
+        block: &Geometry,
+        part: usize,
+        chebyshev: &Chebyshev<C>,
+        which: impl Iterator<Item = usize>,
+        gaussians: &mut [V],
+    ) -> Self {
         let (origin, width): (V, V) =
             (Geometry::lanes(&block.origin, part), Geometry::lanes(&block.width, part));
         let mut d = [V::zero(); C];
         for (d, x) in d.iter_mut().zip(chebyshev.nodes) {
             *d = origin + width * V::constant(0.5 + x);
         }
+        let mut norm = [V::splat(kernel.eps); C];
+        let (gaussians, _) = gaussians.as_chunks_mut::<C>();
+        for m in which {
+            [gaussians[m], _] = gaussians_at([kernel.mean[m], kernel.scale[m]].map(V::splat), &d);
+            for (norm, &g) in norm.iter_mut().zip(&gaussians[m]) {
+                *norm += g;
+            }
+        }
         let mut inverse_norm = [V::constant(1.0); C];
         if kernel.basis == Basis::Normalized {
-            let mut norm = [V::splat(kernel.eps); C];
-            for (&mean, &scale) in kernel.mean.iter().zip(kernel.scale) {
-                if block.counts(block.range(), mean, scale) {
-                    let (mean, scale) = (V::splat(mean), V::splat(scale));
-                    for j in 0..C {
-                        let z = (d[j] - mean) * scale;
-                        norm[j] += exp2_neg(z * z);
-                    }
-                }
-            }
-            for j in 0..C {
-                inverse_norm[j] = V::constant(1.0) / norm[j];
+            for (inverse_norm, &norm) in inverse_norm.iter_mut().zip(&norm) {
+                *inverse_norm = *inverse_norm / norm;
             }
         }
         Part { d, inverse_norm, norm_bar: [V::zero(); C] }
@@ -218,38 +228,33 @@ impl<V: Lanes<Real = f64>, const C: usize> Part<V, C> {
         }
     }
 
-    /// Adds the cotangents of level, W, mu and log gamma.
+    /// Adds the cotangents of level, W, mu and log gamma, given the values of `which` Gaussians.
     #[inline(always)]
     fn pull_to_parameters(
         &self,
         kernel: &Kernel<'_, f64>,
-        block: &Geometry,
+        which: impl Iterator<Item = usize>,
+        gaussians: &[V],
         gradient: &mut KernelGradient<'_, V>,
-        scratch: &mut [V],
+        sums_bar: &mut [V],
     ) {
-        for (level, bar) in gradient.level.iter_mut().zip(scratch.chunks_exact_mut(C)) {
-            for j in 0..C {
-                *level += bar[j];
-                bar[j] = bar[j] * self.inverse_norm[j];
+        let (sums_bar, _) = sums_bar.as_chunks_mut::<C>();
+        for (level, bar) in gradient.level.iter_mut().zip(&mut *sums_bar) {
+            for (bar, &inverse_norm) in bar.iter_mut().zip(&self.inverse_norm) {
+                *level += *bar;
+                *bar = *bar * inverse_norm;
             }
         }
         let n_radial = kernel.mean.len();
         let two_ln_2 = V::constant(2.0 * LN_2);
-        for (m, (&mean, &scale)) in kernel.mean.iter().zip(kernel.scale).enumerate() {
-            if !block.counts(block.range(), mean, scale) {
-                continue;
-            }
-            let (mean, scale) = (V::splat(mean), V::splat(scale));
-            let (mut z, mut g) = ([V::zero(); C], [V::zero(); C]);
-            for j in 0..C {
-                z[j] = (self.d[j] - mean) * scale;
-                g[j] = exp2_neg(z[j] * z[j]);
-            }
+        let (gaussians, _) = gaussians.as_chunks::<C>();
+        for m in which {
+            let g = &gaussians[m];
             let mut g_bar = [V::zero(); C];
             if kernel.basis == Basis::Normalized {
                 g_bar = self.norm_bar;
             }
-            for (l, bar) in scratch.chunks_exact(C).enumerate() {
+            for (l, bar) in sums_bar.iter().enumerate() {
                 let weight = V::splat(kernel.weights[l * n_radial + m]);
                 let mut sum = g[0] * bar[0];
                 g_bar[0] += weight * bar[0];
@@ -259,11 +264,13 @@ impl<V: Lanes<Real = f64>, const C: usize> Part<V, C> {
                 }
                 gradient.weights[l * n_radial + m] += sum;
             }
+            let (mean, scale) = (V::splat(kernel.mean[m]), V::splat(kernel.scale[m]));
             let (mut shift, mut stretch) = (V::zero(), V::zero());
             for j in 0..C {
-                let share = g_bar[j] * g[j] * z[j];
+                let z = (self.d[j] - mean) * scale;
+                let share = g_bar[j] * g[j] * z;
                 shift += share;
-                stretch += share * z[j];
+                stretch += share * z;
             }
             gradient.mean[m] += two_ln_2 * scale * shift;
             gradient.log_gamma[m] += two_ln_2 * stretch;

@@ -9,10 +9,11 @@
 //! ```
 //!
 //! and for the normalised basis, where K_m = g_m / T with T = eps + sum g, from those of 1 / T:
-//! r_n = -r_0 sum_(k>0) T_k r_(n-k).
+//! r_n = -r_0 sum_(k>0) T_k r_(n-k). Gaussians that are too small to matter for the tolerance are left out.
 
 use super::collapse::{Basis, gaussian};
 use crate::lanes::{Lanes, Real, exp2_neg};
+use core::f64::consts::LOG2_E;
 
 /// A model's parameters, wherever they are kept.
 pub trait Source {
@@ -40,6 +41,10 @@ const TIMES: usize = 8;
 const VECTORS: usize = 4;
 /// Taylor coefficients up to the eighth.
 const ORDERS: usize = 9;
+/// How many functions of time are kept; the others are computed for each function of distance again.
+const KEPT: usize = 32;
+/// Where a Gaussian is 2^-MARGIN of the tolerance, its eighth Taylor coefficient, (2 u)^8 / 8! times larger, is below it.
+const MARGIN: f64 = 12.0;
 /// By how much errors may exceed what is seen at a few points and times. In single precision roundings take most of the
 /// tolerance; in double precision log-determinants want slopes that are better than the tolerance makes them.
 const SAFETY: f64 = 8.0;
@@ -52,45 +57,39 @@ const BIN_BITS: u32 = 5;
 
 /// How many cells a unit of length takes.
 pub struct Demand {
+    /// What they are wanted for, relative to the largest |phi|.
+    pub tolerance: f64,
     end: f64,
     bins: [f64; BINS],
 }
 
 impl Demand {
-    /// Where interpolation at `N` points may err by `tolerance` of the largest |phi| between 0 and `end`.
-    pub fn new<V: Lanes<Real = f64>, const N: usize>(
-        source: &impl Source,
-        end: f64,
-        tolerance: f64,
-    ) -> Demand {
+    /// Of interpolation at `N` points between 0 and `end`.
+    pub fn new<V: Lanes<Real = f64>, const N: usize>(model: &Collapsed<'_, impl Source>, end: f64) -> Demand {
         let mut worst = Worst::<N> { largest: 0.0, end, roots: [[0.0; BINS]; 2] };
-        let offset = V::vectorize(
-            #[inline(always)]
-            || collapse::<V, _>(source, |l| source.level(l)),
-        );
         // Points wait until there are enough of them.
         const MOST: usize = 64;
         let (mut pending, mut count) = ([[0.0; 3]; MOST], 0_usize);
         let many = VECTORS * V::WIDTH;
-        for_each_point(source, end, |point| {
+        for_each_point(model.source, end, |point| {
             if let Some(slot) = pending.get_mut(count) {
                 *slot = point;
                 count += 1;
             }
             if count == many {
-                worst.look_at::<V>(source, &offset, &pending[..many]);
+                worst.look_at::<V>(model, &pending[..many]);
                 count = 0;
             }
         });
-        worst.look_at::<V>(source, &offset, pending.get(..count).unwrap_or_default());
-        Demand { end, bins: worst.cells(tolerance) }
+        worst.look_at::<V>(model, pending.get(..count).unwrap_or_default());
+        Demand { tolerance: model.tolerance, end, bins: worst.cells(model.tolerance) }
     }
 
-    /// Calls `visit(until, cells a unit of length)` for one bin after the other, each up to where it ends.
-    pub fn for_each(&self, mut visit: impl FnMut(f64, f64)) {
-        for (&cells, next) in self.bins.iter().zip(1..) {
-            visit(bin_start(next, self.end), cells);
-        }
+    /// The most cells that a unit of length takes anywhere between `from` and `until`.
+    pub fn most(&self, from: f64, until: f64) -> f64 {
+        let bins = bin(from, self.end)..bin(until, self.end) + 1;
+        let bins = self.bins.iter().take(bins.end).skip(bins.start);
+        bins.fold(0.0, |most, &cells| if most < cells { cells } else { most })
     }
 }
 
@@ -98,12 +97,6 @@ impl Demand {
 fn bin(d: f64, end: f64) -> usize {
     let bits = (1.0 + 255.0 * d / end).to_bits().saturating_sub(1.0_f64.to_bits());
     (bits >> (f64::MANTISSA_BITS - BIN_BITS)) as usize
-}
-
-/// Where bin number `bin` begins.
-fn bin_start(bin: u64, end: f64) -> f64 {
-    let z = f64::from_bits(1.0_f64.to_bits() + (bin << (f64::MANTISSA_BITS - BIN_BITS)));
-    (z - 1.0) * end / 255.0
 }
 
 /// What the points so far demand, of interpolation at `N` points.
@@ -116,18 +109,13 @@ struct Worst<const N: usize> {
 }
 
 impl<const N: usize> Worst<N> {
-    fn look_at<V: Lanes<Real = f64>>(
-        &mut self,
-        source: &impl Source,
-        offset: &[f64; TIMES],
-        points: &[[f64; 3]],
-    ) {
+    fn look_at<V: Lanes<Real = f64>>(&mut self, model: &Collapsed<'_, impl Source>, points: &[[f64; 3]]) {
         let Some(&last) = points.last() else { return };
         let d: [V; VECTORS] =
             core::array::from_fn(|v| V::from_fn(|i| points.get(v * V::WIDTH + i).unwrap_or(&last)[1]));
         let largest = V::vectorize(
             #[inline(always)]
-            || largest_coefficients::<V, N>(source, offset, &d),
+            || largest_coefficients::<V, N>(model, &d),
         );
         for (index, &[from, _, until]) in points.iter().enumerate() {
             let [phi, before, top] =
@@ -165,32 +153,132 @@ impl<const N: usize> Worst<N> {
     }
 }
 
+/// The functions of distance at [`TIMES`], and which of their Gaussians count.
+pub struct Collapsed<'a, S> {
+    source: &'a S,
+    tolerance: f64,
+    /// The first R_l.
+    kept: [[f64; TIMES]; KEPT],
+    /// What the functions of time are divided by.
+    norm: [f64; TIMES],
+    /// A Gaussian below 2^-limit is zero.
+    limit: f64,
+}
+
+impl<'a, S: Source> Collapsed<'a, S> {
+    /// For errors up to `tolerance` of the largest |phi|.
+    pub fn new<V: Lanes<Real = f64>>(source: &'a S, tolerance: f64) -> Self {
+        let (mut norm, mut floor) = ([1.0; TIMES], tolerance);
+        if source.basis() == Basis::Normalized {
+            norm = [source.eps(); TIMES];
+            for l in 0..source.n_time() {
+                let time = time_gaussian::<V, S>(source, l);
+                norm.iter_mut().zip(time).for_each(|(norm, time)| *norm += time);
+            }
+            floor *= source.eps();
+        }
+        let limit = MARGIN - libm::log2(floor);
+        let mut model = Collapsed { source, tolerance, kept: [[0.0; TIMES]; KEPT], norm, limit };
+        for l in 0..source.n_time().min(KEPT) {
+            let time = model.time_function::<V>(l);
+            if let Some(kept) = model.kept.get_mut(l) {
+                *kept = time;
+            }
+        }
+        model
+    }
+
+    /// R_l.
+    fn time_function<V: Lanes<Real = f64>>(&self, l: usize) -> [f64; TIMES] {
+        let mut time = time_gaussian::<V, S>(self.source, l);
+        time.iter_mut().zip(&self.norm).for_each(|(time, norm)| *time /= norm);
+        time
+    }
+
+    /// sum_l R_l column_l.
+    #[inline(always)]
+    fn collapse<V: Lanes<Real = f64>>(&self, column: impl Fn(usize) -> f64) -> [f64; TIMES] {
+        let mut sums = [0.0; TIMES];
+        for l in 0..self.source.n_time() {
+            let time = match self.kept.get(l) {
+                Some(&time) => time,
+                None => self.time_function::<V>(l),
+            };
+            let value = column(l);
+            sums.iter_mut().zip(time).for_each(|(sum, time)| *sum += time * value);
+        }
+        sums
+    }
+
+    /// The Gaussians that are not zero everywhere between `from` and `to`: number, mu and 1 / gamma. Left out are only those
+    /// that [`series`] makes zero in all lanes, so that nothing depends on the vectors' width.
+    #[inline(always)]
+    fn gaussians(&self, [from, to]: [f64; 2]) -> impl Iterator<Item = (usize, [f64; 2])> {
+        let gaussian = |m| {
+            let [mean, gamma] = self.source.radial(m);
+            (m, [mean, 1.0 / gamma])
+        };
+        (0..self.source.n_radial()).map(gaussian).filter(move |&(_, [mean, inverse])| {
+            let nearest = if mean < from {
+                from
+            } else if to < mean {
+                to
+            } else {
+                mean
+            };
+            let u = (nearest - mean) * inverse;
+            u * u * LOG2_E <= self.limit
+        })
+    }
+}
+
+/// Gaussian number l of time.
+fn time_gaussian<V: Lanes<Real = f64>, S: Source>(source: &S, l: usize) -> [f64; TIMES] {
+    let [mean, gamma] = source.time(l);
+    V::vectorize(
+        #[inline(always)]
+        || {
+            let mut values = [0.0; TIMES];
+            for (part, values) in values.chunks_mut(V::WIDTH).enumerate() {
+                let t = V::from_fn(|i| (part * V::WIDTH + i) as f64 / (TIMES - 1) as f64);
+                let h = gaussian(t, mean, super::SQRT_LOG2_E / gamma);
+                values.iter_mut().zip(h.as_slice()).for_each(|(value, &h)| *value = h);
+            }
+            values
+        },
+    )
+}
+
 /// The largest |phi|, |c_(N-1)| and |c_N| over the times, at each of the distances.
 #[inline(always)]
 fn largest_coefficients<V: Lanes<Real = f64>, const N: usize>(
-    source: &impl Source,
-    offset: &[f64; TIMES],
+    model: &Collapsed<'_, impl Source>,
     d: &[V; VECTORS],
 ) -> [[V; VECTORS]; 3] {
-    let normalized = source.basis() == Basis::Normalized;
-    let inverse = normalized.then(|| d.map(|d| inverse_norm::<V, N>(source, d)));
+    let source = model.source;
+    let all = || d.iter().flat_map(|d| d.as_slice()).copied();
+    let range = [all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max)];
+    let inverse = (source.basis() == Basis::Normalized).then(|| inverse_norm::<V, N>(model, range, d));
     let mut sums = [[[V::zero(); VECTORS]; 3]; TIMES];
-    for (sums, &offset) in sums.iter_mut().zip(offset) {
+    for (sums, offset) in sums.iter_mut().zip(model.collapse::<V>(|l| source.level(l))) {
         sums[0] = [V::splat(offset); VECTORS];
     }
-    for m in 0..source.n_radial() {
-        let weights = collapse::<V, _>(source, |l| source.weight(l, m));
+    for (m, gaussian) in model.gaussians(range) {
+        let weights = model.collapse::<V>(|l| source.weight(l, m));
         let mut coefficients = [[V::zero(); VECTORS]; 3];
         for v in 0..VECTORS {
-            let series = series::<V, N>(source.radial(m), d[v]);
+            let series = series::<V, N>(gaussian, model.limit, d[v]);
             let found = match &inverse {
-                Some(inverse) => [0, N - 1, N].map(
-                    #[inline(always)]
-                    |order| product(&series, &inverse[v], order),
-                ),
+                Some(inverse) => [
+                    product(&series, &inverse[v], 0),
+                    product(&series, &inverse[v], N - 1),
+                    product(&series, &inverse[v], N),
+                ],
                 None => [series[0], series[N - 1], series[N]],
             };
-            coefficients.iter_mut().zip(found).for_each(|(coefficients, found)| coefficients[v] = found);
+            for (coefficients, found) in coefficients.iter_mut().zip(found) {
+                coefficients[v] = found;
+            }
         }
         for (sums, &weight) in sums.iter_mut().zip(&weights) {
             for (sums, coefficients) in sums.iter_mut().zip(&coefficients) {
@@ -210,32 +298,14 @@ fn largest_coefficients<V: Lanes<Real = f64>, const N: usize>(
     largest
 }
 
-/// sum_l R_l(t) column_l at the times.
+/// Taylor coefficients of the Gaussian of this mu and 1 / gamma around d, up to order `N`; zero where it is below 2^-limit.
 #[inline(always)]
-fn collapse<V: Lanes<Real = f64>, F: Fn(usize) -> f64>(source: &impl Source, column: F) -> [f64; TIMES] {
-    let mut sums = [0.0; TIMES];
-    for (part, sums) in sums.chunks_mut(V::WIDTH).enumerate() {
-        let t = V::from_fn(|i| (part * V::WIDTH + i) as f64 / (TIMES - 1) as f64);
-        let (mut sum, mut total) = (V::zero(), V::splat(source.eps()));
-        for l in 0..source.n_time() {
-            let [mean, gamma] = source.time(l);
-            let h = gaussian(t, mean, super::SQRT_LOG2_E / gamma);
-            total += h;
-            sum += h * V::splat(column(l));
-        }
-        let sum = if source.basis() == Basis::Normalized { sum / total } else { sum };
-        sums.iter_mut().zip(sum.as_slice()).for_each(|(target, &sum)| *target = sum);
-    }
-    sums
-}
-
-/// Taylor coefficients of a Gaussian around d, up to order `N`.
-#[inline(always)]
-fn series<V: Lanes<Real = f64>, const N: usize>([mean, gamma]: [f64; 2], d: V) -> [V; ORDERS] {
-    let inverse = V::splat(1.0 / gamma);
+fn series<V: Lanes<Real = f64>, const N: usize>([mean, inverse]: [f64; 2], limit: f64, d: V) -> [V; ORDERS] {
+    let inverse = V::splat(inverse);
     let u = (d - V::splat(mean)) * inverse;
+    let w = u * u * V::constant(LOG2_E);
     let mut series = [V::zero(); ORDERS];
-    series[0] = exp2_neg(u * u * V::constant(core::f64::consts::LOG2_E));
+    series[0] = V::splat(limit).select_less(w, V::zero(), exp2_neg(w));
     let mut before = V::zero();
     for n in 0..N {
         let factor = inverse * V::constant(-2.0 / (n + 1) as f64);
@@ -247,14 +317,31 @@ fn series<V: Lanes<Real = f64>, const N: usize>([mean, gamma]: [f64; 2], d: V) -
 
 /// Those of 1 / (eps + sum g).
 #[inline(always)]
-fn inverse_norm<V: Lanes<Real = f64>, const N: usize>(source: &impl Source, d: V) -> [V; ORDERS] {
-    let mut norm = [V::zero(); ORDERS];
-    norm[0] = V::splat(source.eps());
-    for m in 0..source.n_radial() {
-        for (sum, term) in norm.iter_mut().zip(series::<V, N>(source.radial(m), d)) {
-            *sum += term;
+fn inverse_norm<V: Lanes<Real = f64>, const N: usize>(
+    model: &Collapsed<'_, impl Source>,
+    range: [f64; 2],
+    d: &[V; VECTORS],
+) -> [[V; ORDERS]; VECTORS] {
+    let mut norms = [[V::zero(); ORDERS]; VECTORS];
+    for norm in &mut norms {
+        norm[0] = V::splat(model.source.eps());
+    }
+    for (_, gaussian) in model.gaussians(range) {
+        for (norm, &d) in norms.iter_mut().zip(d) {
+            for (sum, term) in norm.iter_mut().zip(series::<V, N>(gaussian, model.limit, d)) {
+                *sum += term;
+            }
         }
     }
+    for norm in &mut norms {
+        *norm = reciprocal::<V, N>(norm);
+    }
+    norms
+}
+
+/// The series of 1 / norm.
+#[inline(always)]
+fn reciprocal<V: Lanes<Real = f64>, const N: usize>(norm: &[V; ORDERS]) -> [V; ORDERS] {
     let mut inverse = [V::zero(); ORDERS];
     inverse[0] = V::constant(1.0) / norm[0];
     for n in 1..=N {

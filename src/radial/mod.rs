@@ -13,20 +13,24 @@
 //! field knows that trait and nothing of Gaussians. [`Exact`] sums the Gaussians; [`Table`] evaluates polynomials
 //! that [`compile`] has made of them.
 
+mod accuracy;
 mod blocks;
 mod cells;
+mod chebyshev;
 mod collapse;
 mod compile;
 mod compile_transpose;
 mod demand;
 mod exact;
 mod functions;
+mod geometry;
 mod table;
 mod transpose;
 
+pub use accuracy::{Accuracy, scratch_extent};
 pub use cells::{Cells, Degree, RadialPrecision};
 pub use collapse::{Basis, Kernel, SQRT_LOG2_E, reach, time_functions, time_transpose};
-pub use compile::{Accuracy, combine, compile, padded_rows, scratch_extent};
+pub use compile::{combine, compile, padded_rows};
 pub use compile_transpose::{
     KernelGradient, bands, combine_transpose, combine_transpose_scratch, compile_transpose,
 };

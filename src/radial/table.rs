@@ -60,13 +60,13 @@ impl<'a, R: Real, const C: usize> Table<'a, R, C> {
                     let (y, z) = self.locate(d);
                     let u = y - (V::row_middles(&self.rows, z) - V::constant(1.0));
                     let slope_bar = slope_bar * scale;
-                    // The k-th coefficient's share is phi_bar u^k + slope_bar k u^(k-1).
+                    // The k-th coefficient's share is u^(k-1) (phi_bar u + k slope_bar).
                     let mut terms = [phi_bar; C];
-                    let mut power = V::constant(1.0);
-                    for k in 1..C {
-                        let slope = V::constant(k as f64) * power;
+                    let (mut power, mut factor) = (V::constant(1.0), phi_bar * u);
+                    for term in &mut terms[1..] {
+                        factor += slope_bar;
+                        *term = power * factor;
                         power = power * u;
-                        terms[k] = phi_bar * power + slope_bar * slope;
                     }
                     V::add_to_rows(&self.rows, z, &terms, sums);
                 }

@@ -195,7 +195,7 @@ fn compile_band<V: Lanes<Real = f64>>(
         mean: &mut mean,
         log_gamma: &mut log_gamma,
     };
-    let mut scratch = vec![V::zero(); l * cells.degree.coefficients()];
+    let mut scratch = vec![V::zero(); (m + l) * cells.degree.coefficients()];
     match cells.degree {
         Degree::Cubic => compile_transpose::<V, 4>(kernel, cells, rows, band, rows_bar, out, &mut scratch),
         Degree::Septic => compile_transpose::<V, 8>(kernel, cells, rows, band, rows_bar, out, &mut scratch),

@@ -110,6 +110,16 @@ impl Parameters {
         })
     }
 
+    /// Every function of time `copies` times, with its share of the weights: the same phi, but for the regulariser.
+    pub fn repeated_times(&self, copies: usize) -> Self {
+        self.with(&format!("{copies} L"), |p| {
+            [&mut p.weights, &mut p.bias].into_iter().flatten().for_each(|w| *w /= copies as f64);
+            for array in [&mut p.weights, &mut p.bias, &mut p.mu_time, &mut p.gamma_time] {
+                *array = array.repeat(copies);
+            }
+        })
+    }
+
     /// The identity: phi vanishes.
     pub fn identity(&self) -> Self {
         self.with("identity", |p| {
