@@ -107,11 +107,11 @@ impl fmt::Write for Console {
     }
 }
 
-/// Counts instructions by the system timer, which QEMU runs at 25 MHz while `-icount shift=0` lets one instruction take
-/// a nanosecond.
+/// Counts thousands of instructions by the system timer, which counts the board's reference clock of 1 MHz while QEMU's
+/// `-icount shift=0` lets one instruction take a nanosecond.
 pub struct Instructions(u32);
 
-const INSTRUCTIONS_A_TICK: u64 = 40;
+const INSTRUCTIONS_A_TICK: u64 = 1000;
 const SYST_CSR: *mut u32 = 0xE000_E010 as *mut u32;
 const SYST_RVR: *mut u32 = 0xE000_E014 as *mut u32;
 const SYST_CVR: *mut u32 = 0xE000_E018 as *mut u32;
@@ -122,7 +122,7 @@ impl Instructions {
         unsafe {
             SYST_RVR.write_volatile(0x00FF_FFFF);
             SYST_CVR.write_volatile(0);
-            SYST_CSR.write_volatile(0b101); // on, the processor's clock, no interrupt
+            SYST_CSR.write_volatile(0b001); // on, the reference clock, no interrupt
             Instructions(SYST_CVR.read_volatile())
         }
     }
